@@ -1,1 +1,11 @@
-//! Placeholder.
+#![no_std]
+//! The law.
+extern crate alloc;
+
+pub mod clause;
+pub mod fact;
+pub mod scope;
+pub mod units;
+pub mod usage;
+pub mod workload;
+pub mod world;

@@ -1,0 +1,119 @@
+//! What must be placed? A call (one API request) or a job (training, fine-tuning, batch, research).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Money, Span, Timestamp};
+use crate::world::{ModelId, TenantId};
+
+/// The engine's number for a call, unique within a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+/// The engine's number for a job, unique within a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// One API request. Sizes and names only: prompts never enter the core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The engine's number.
+    pub id: CallId,
+    /// Whose request it is.
+    pub tenant: TenantId,
+    /// The model that was asked for.
+    pub model: ModelId,
+    /// Input tokens, estimated from the body.
+    pub input: u64,
+    /// The most output tokens that the request allows, or the gateway's estimate.
+    pub max_output: u64,
+    /// A region that the caller asks for, which narrows and never widens what the law allows.
+    pub region: Option<String>,
+}
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Training a model.
+    Training,
+    /// Fine-tuning a model.
+    FineTuning,
+    /// Batch inference.
+    Batch,
+    /// Anything else that needs accelerators.
+    Research,
+}
+
+impl Purpose {
+    /// The word that scopes and job files use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Purpose::Training => "training",
+            Purpose::FineTuning => "fine-tuning",
+            Purpose::Batch => "batch",
+            Purpose::Research => "research",
+        }
+    }
+}
+
+/// A piece of work for accelerators over hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The engine's number.
+    pub id: JobId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Whose job it is.
+    pub tenant: TenantId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The model that it trains or runs, if the law may care.
+    pub model: Option<String>,
+    /// Accelerators that will do; empty if any will.
+    pub accelerators: Vec<String>,
+    /// How many of them.
+    pub count: u32,
+    /// The smallest piece that it may be split into; equal to `count` if it may not be split.
+    pub min_chunk: u32,
+    /// The interconnect that it needs, if any.
+    pub interconnect: Option<String>,
+    /// How long it will run.
+    pub duration: Span,
+    /// Where it must run, if anywhere in particular.
+    pub region: Option<String>,
+    /// Its data class; the tenant's if empty.
+    pub data_class: String,
+    /// Its labels, beside the tenant's.
+    pub labels: Vec<String>,
+    /// By when it must have been placed; after that it is refused.
+    pub deadline: Option<Timestamp>,
+    /// The most that it may cost in all.
+    pub budget: Option<Money>,
+}
+
+/// What the law sees of a workload, whichever plane it came by.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// A job, or else a call.
+    pub is_job: bool,
+    /// `api` for a call; the job's purpose otherwise.
+    pub purpose: &'a str,
+    /// The tenant's id.
+    pub tenant: &'a str,
+    /// The model.
+    pub model: Option<&'a str>,
+    /// The region that it asks for.
+    pub region: Option<&'a str>,
+    /// The data class.
+    pub data_class: &'a str,
+    /// Labels of tenant and job.
+    pub labels: Vec<&'a str>,
+    /// Accelerators that will do.
+    pub accelerators: Vec<&'a str>,
+    /// How many.
+    pub count: u32,
+    /// Does it make or change a model (training, fine-tuning) rather than serve one?
+    pub trains: bool,
+}

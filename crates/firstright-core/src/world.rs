@@ -1,0 +1,355 @@
+//! What does the law speak of? The world: parties, providers, deployments, tenants and agreements, as one immutable
+//! value that `text` reads from `agreements/*.toml` and the broker holds.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clause::Clause;
+use crate::scope::Glob;
+use crate::units::{Currency, Money, Span, Timestamp};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub u16);
+
+        impl $name {
+            /// Its place in the world's list.
+            pub fn index(self) -> usize {
+                usize::from(self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A party's place in [`World::parties`].
+    PartyId
+);
+id!(
+    /// A provider's place in [`World::providers`].
+    ProviderId
+);
+id!(
+    /// A deployment's place in [`World::deployments`].
+    DeploymentId
+);
+id!(
+    /// A tenant's place in [`World::tenants`].
+    TenantId
+);
+id!(
+    /// A model's place in [`World::models`].
+    ModelId
+);
+id!(
+    /// An agreement's place in [`World::agreements`].
+    AgreementId
+);
+id!(
+    /// A clause's place in [`World::clauses`].
+    ClauseId
+);
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest(pub [u8; 32]);
+
+/// All that the law speaks of, at one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    /// SHA-256 over the names and texts of the files that it was read from.
+    pub digest: Digest,
+    /// The one currency in which prices are compared.
+    pub currency: Currency,
+    /// Legal persons.
+    pub parties: Vec<Party>,
+    /// Places of capacity.
+    pub providers: Vec<Provider>,
+    /// Models served at providers.
+    pub deployments: Vec<Deployment>,
+    /// Whose workloads these are.
+    pub tenants: Vec<Tenant>,
+    /// Every model that a deployment, a tenant's substitute or a rate names, sorted.
+    pub models: Vec<String>,
+    /// Dated sets of clauses.
+    pub agreements: Vec<Agreement>,
+    /// Every clause of every agreement, in the order of the files.
+    pub clauses: Vec<Entry>,
+}
+
+/// A legal person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Its id, as agreements write it.
+    pub id: String,
+    /// Its name in full.
+    pub name: String,
+    /// Does it run Firstright and own the work? Exactly one party does.
+    pub operator: bool,
+}
+
+/// A place of capacity run by a party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its id.
+    pub id: String,
+    /// Who runs it.
+    pub party: PartyId,
+    /// Where it stands, for example `us-east`.
+    pub region: String,
+    /// Under whose law, for example `us` or `eu`.
+    pub jurisdiction: String,
+    /// Certifications it holds, for example `soc2`.
+    pub certifications: Vec<String>,
+    /// Hardware attestation it offers, for example `tdx`.
+    pub attestation: Vec<String>,
+    /// Encryption it offers, for example `at-rest`, `in-use`.
+    pub encryption: Vec<String>,
+    /// Data classes it is approved for; empty means `general` only.
+    pub data_classes: Vec<String>,
+    /// Accelerators for jobs.
+    pub pools: Vec<Pool>,
+}
+
+/// Accelerators of one kind at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The kind, for example `h100`.
+    pub accelerator: String,
+    /// How many there are.
+    pub count: u32,
+    /// How they are connected, for example `infiniband`.
+    pub interconnect: String,
+    /// Catalogue price of one for an hour; a `price` clause overrides it. `None` is unpriced, never free.
+    pub hour: Option<Money>,
+}
+
+/// A model served at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: String,
+    /// Where.
+    pub provider: ProviderId,
+    /// Which model.
+    pub model: ModelId,
+    /// How its capacity is sold and limited.
+    pub capacity: CapacityKind,
+    /// Catalogue prices; a `price` clause overrides them. `None` is unpriced, never free.
+    pub rates: Option<Rates>,
+}
+
+/// How a deployment's capacity is sold and limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapacityKind {
+    /// Provisioned throughput (Azure PTU): a leaky bucket of `bucket` tokens that drains at `per_minute`. Paid for
+    /// whether used or not.
+    Provisioned {
+        /// Tokens that drain in a minute.
+        per_minute: u64,
+        /// Tokens that it holds when full; a minute's worth if the file gives none.
+        bucket: u64,
+    },
+    /// Pay as you go: tokens per minute, and requests per minute enforced in short slices.
+    PayAsYouGo {
+        /// Tokens a minute; `u64::MAX` if unlimited.
+        tokens: u64,
+        /// Requests a minute; `u64::MAX` if unlimited.
+        requests: u64,
+        /// The slice in which requests are enforced: 1 s or 10 s on Azure.
+        slice: Span,
+    },
+    /// Self-hosted: so many calls at once.
+    Concurrent {
+        /// Calls at once.
+        limit: u32,
+    },
+}
+
+/// Prices in nano-units for a million tokens of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Input that was not cached.
+    pub input: Money,
+    /// Input read from a cache.
+    pub cached_input: Money,
+    /// Output, with reasoning.
+    pub output: Money,
+    /// One request, for models priced by the request (images).
+    pub request: Money,
+}
+
+/// Whose workloads these are: a product or a team of the operator, or a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// Models it may call; empty means all.
+    pub models: Vec<Glob>,
+    /// Jurisdictions in which its work may run; empty means all.
+    pub jurisdictions: Vec<Glob>,
+    /// The class of its data.
+    pub data_class: String,
+    /// Labels that every workload of it carries.
+    pub labels: Vec<String>,
+    /// How long a call may wait in the queue when nobody who may serve it has room; zero to refuse at once.
+    pub max_wait: Span,
+    /// Models it accepts instead when the one it asked for has no room: (asked for, instead).
+    pub substitutes: Vec<(Glob, ModelId)>,
+    /// What it is charged, first match wins: (models, rates).
+    pub charges: Vec<(Glob, Rates)>,
+}
+
+/// A dated, immutable set of clauses between parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its id.
+    pub id: String,
+    /// Who made it.
+    pub parties: Vec<PartyId>,
+    /// The agreement that it amends, if any.
+    pub parent: Option<AgreementId>,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when, exclusive.
+    pub until: Timestamp,
+}
+
+/// A clause in its agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Which agreement says it.
+    pub agreement: AgreementId,
+    /// Its id within the agreement.
+    pub id: String,
+    /// In force from: the later of the agreement's and its own.
+    pub from: Timestamp,
+    /// In force until, exclusive: the earlier of the agreement's, its own, and the start of an amendment that replaces or
+    /// removes it.
+    pub until: Timestamp,
+    /// What it says.
+    pub clause: Clause,
+}
+
+impl Entry {
+    /// Is the clause in force?
+    pub fn in_force(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
+/// A bug: an id that this world did not give.
+const FOREIGN: &str = "an id of another world";
+
+impl World {
+    /// The party. Panics on an id of another world, which is a bug.
+    pub fn party(&self, id: PartyId) -> &Party {
+        self.parties.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The provider. Panics on an id of another world, which is a bug.
+    pub fn provider(&self, id: ProviderId) -> &Provider {
+        self.providers.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The deployment. Panics on an id of another world, which is a bug.
+    pub fn deployment(&self, id: DeploymentId) -> &Deployment {
+        self.deployments.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The tenant. Panics on an id of another world, which is a bug.
+    pub fn tenant(&self, id: TenantId) -> &Tenant {
+        self.tenants.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The model's name. Panics on an id of another world, which is a bug.
+    pub fn model(&self, id: ModelId) -> &str {
+        self.models.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The agreement. Panics on an id of another world, which is a bug.
+    pub fn agreement(&self, id: AgreementId) -> &Agreement {
+        self.agreements.get(id.index()).expect(FOREIGN)
+    }
+
+    /// The clause's entry. Panics on an id of another world, which is a bug.
+    pub fn clause(&self, id: ClauseId) -> &Entry {
+        self.clauses.get(id.index()).expect(FOREIGN)
+    }
+
+    /// Who runs Firstright and owns the work.
+    pub fn operator(&self) -> PartyId {
+        let place = self.parties.iter().position(|party| party.operator);
+        PartyId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or(0))
+    }
+
+    /// Every clause with its id, in the order of the files.
+    pub fn entries(&self) -> impl Iterator<Item = (ClauseId, &Entry)> {
+        self.clauses.iter().zip(0u16..).map(|(entry, place)| (ClauseId(place), entry))
+    }
+
+    /// Every clause in force at a time.
+    pub fn in_force(&self, at: Timestamp) -> impl Iterator<Item = (ClauseId, &Entry)> {
+        self.entries().filter(move |(_, entry)| entry.in_force(at))
+    }
+
+    /// The first time after `at` at which a clause begins or ends.
+    pub fn next_change(&self, at: Timestamp) -> Timestamp {
+        let changes = self.clauses.iter().flat_map(|entry| [entry.from, entry.until]);
+        changes.filter(|change| *change > at).min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// The party of that id.
+    pub fn find_party(&self, id: &str) -> Option<PartyId> {
+        position(self.parties.iter().map(|party| party.id.as_str()), id).map(PartyId)
+    }
+
+    /// The provider of that id.
+    pub fn find_provider(&self, id: &str) -> Option<ProviderId> {
+        position(self.providers.iter().map(|provider| provider.id.as_str()), id).map(ProviderId)
+    }
+
+    /// The deployment of that id.
+    pub fn find_deployment(&self, id: &str) -> Option<DeploymentId> {
+        position(self.deployments.iter().map(|deployment| deployment.id.as_str()), id).map(DeploymentId)
+    }
+
+    /// The tenant of that id.
+    pub fn find_tenant(&self, id: &str) -> Option<TenantId> {
+        position(self.tenants.iter().map(|tenant| tenant.id.as_str()), id).map(TenantId)
+    }
+
+    /// The model of that name.
+    pub fn find_model(&self, name: &str) -> Option<ModelId> {
+        self.models
+            .binary_search_by(|model| model.as_str().cmp(name))
+            .ok()
+            .and_then(|at| u16::try_from(at).ok())
+            .map(ModelId)
+    }
+
+    /// `agreement/clause`, as people cite it.
+    pub fn cite(&self, id: ClauseId) -> String {
+        let entry = self.clause(id);
+        alloc::format!("{}/{}", self.agreement(entry.agreement).id, entry.id)
+    }
+
+    /// The ids that name nothing else: a duplicate is a mistake of the file.
+    pub(crate) fn duplicates<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        for id in ids {
+            let count = seen.entry(id).or_default();
+            *count = count.saturating_add(1);
+        }
+        seen.into_iter().filter(|(_, count)| *count > 1).map(|(id, _)| id).collect()
+    }
+}
+
+fn position<'a>(mut ids: impl Iterator<Item = &'a str>, wanted: &str) -> Option<u16> {
+    ids.position(|id| id == wanted).and_then(|place| u16::try_from(place).ok())
+}
