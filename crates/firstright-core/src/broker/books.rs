@@ -1,0 +1,142 @@
+//! What does a workload add to the accounts?
+
+use super::Broker;
+use crate::clause::{Clause, Measure};
+use crate::ledger::Account;
+use crate::plan::Candidate;
+use crate::state::{Lease, Serving, State};
+use crate::units::{Money, Span, Timestamp};
+use crate::usage::Usage;
+use crate::workload::Call;
+use crate::world::{CapacityKind, ClauseId, PartyId, Rates};
+
+impl Broker {
+    /// Books a call's usage: what the provider is owed and what the tenant is charged. `None` is unpriced.
+    pub(super) fn book_call(
+        &mut self,
+        at: Timestamp,
+        call: &Call,
+        serving: &Serving,
+        usage: &Usage,
+        spilled: bool,
+    ) -> (Option<Money>, Option<Money>) {
+        let record = self.record;
+        let Some(state) = self.state.as_mut() else { return (None, None) };
+        let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return (None, None) };
+        let rates = if spilled {
+            spill_rates(state, candidate, serving, call)
+        } else {
+            candidate.rates_for(call.input)
+        };
+        // Provisioned capacity is paid by the hour, not by the token.
+        let cost =
+            if candidate.sunk && !spilled { Some(Money::ZERO) } else { rates.map(|rates| usage.at(&rates)) };
+        //= rights/tenants.md#TE-3
+        let tenant = state.world.tenant(call.tenant);
+        let served = state.world.model(serving.model);
+        let rates = tenant.charges.iter().find(|(glob, _)| glob.matches(served)).map(|(_, rates)| rates);
+        let charge = rates.map(|rates| usage.at(rates));
+        let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
+        book(state, at, record, &serving.plan.counts, candidate.party, &amount);
+        (cost, charge)
+    }
+
+    /// Books whether an attempt was good, for the service level of the party that served it.
+    //= rights/service-level.md#SL-1
+    pub(super) fn book_attempt(
+        &mut self,
+        at: Timestamp,
+        serving: &Serving,
+        completed: bool,
+        first_byte: Span,
+    ) {
+        let record = self.record;
+        let Some(state) = self.state.as_mut() else { return };
+        let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return };
+        for id in &serving.plan.counts {
+            let Clause::ServiceLevel(level) = &state.world.clause(*id).clause else { continue };
+            if level.party != candidate.party {
+                continue;
+            }
+            let good = level.good(completed, first_byte);
+            let account = state.ledger.clause(*id, level.period, at);
+            account.calls = account.calls.saturating_add(1);
+            account.good = account.good.saturating_add(u64::from(good));
+            account.cite(record);
+        }
+    }
+
+    /// Books a lease's metering: what the provider is owed. `None` is unpriced.
+    pub(super) fn book_lease(
+        &mut self,
+        at: Timestamp,
+        lease: &Lease,
+        accelerator_seconds: u64,
+    ) -> Option<Money> {
+        let record = self.record;
+        let state = self.state.as_mut()?;
+        let cost = lease.hour.map(|hour| hour.for_quantity(accelerator_seconds, 3_600));
+        let amount = Amount { cost, charge: None, tokens: 0, accelerator_seconds };
+        book(state, at, record, &lease.plan.counts, lease.candidate.party, &amount);
+        cost
+    }
+}
+
+/// What is booked.
+struct Amount {
+    cost: Option<Money>,
+    charge: Option<Money>,
+    tokens: u64,
+    accelerator_seconds: u64,
+}
+
+/// Adds to the accounts of the party and of every clause that counts the workload.
+//= rights/revenue-share.md#RS-1
+//= rights/revenue-share.md#RS-7
+fn book(state: &mut State, at: Timestamp, record: u64, counts: &[ClauseId], party: PartyId, amount: &Amount) {
+    add(state.ledger.party(party, at), record, amount, None);
+    for id in counts {
+        let account = match &state.world.clause(*id).clause {
+            Clause::RevenueShare(share) => {
+                let account = state.ledger.clause(*id, share.period, at);
+                add(account, record, amount, None);
+                continue;
+            }
+            Clause::Commitment(clause) if clause.to == party => {
+                let account = state.ledger.clause(*id, clause.period, at);
+                add(account, record, amount, Some(clause.measure));
+                continue;
+            }
+            Clause::ServiceLevel(level) if level.party == party => state.ledger.clause(*id, level.period, at),
+            _ => continue,
+        };
+        account.spend = account.spend.plus(amount.cost.unwrap_or(Money::ZERO));
+    }
+}
+
+fn add(account: &mut Account, record: u64, amount: &Amount, measure: Option<Measure>) {
+    account.gross = account.gross.plus(amount.charge.unwrap_or(Money::ZERO));
+    account.spend = account.spend.plus(amount.cost.unwrap_or(Money::ZERO));
+    account.unpriced = account.unpriced.saturating_add(u64::from(amount.cost.is_none()));
+    account.calls = account.calls.saturating_add(u64::from(amount.accelerator_seconds == 0));
+    let drawn = match measure {
+        Some(Measure::Money) => amount.cost.unwrap_or(Money::ZERO).0,
+        // Counted in seconds, so that short leases are not lost to rounding; the clause's amount is in hours.
+        Some(Measure::GpuHours) => i128::from(amount.accelerator_seconds),
+        Some(Measure::Tokens) => i128::from(amount.tokens),
+        // Provisioned units are drawn by time, not by use: the statement reckons them.
+        Some(Measure::PtuHours) | None => 0,
+    };
+    account.drawn = account.drawn.saturating_add(drawn);
+    account.cite(record);
+}
+
+/// The pay-as-you-go price of the same model at the same provider, which is what native spillover costs.
+fn spill_rates(state: &State, candidate: &Candidate, serving: &Serving, call: &Call) -> Option<Rates> {
+    let own = serving.plan.candidates.iter().find(|other| {
+        let crate::title::Place::Deployment(id) = other.place else { return false };
+        let kind = state.world.deployment(id).capacity;
+        other.provider == candidate.provider && matches!(kind, CapacityKind::PayAsYouGo { .. })
+    });
+    own.and_then(|other| other.rates_for(call.input))
+}

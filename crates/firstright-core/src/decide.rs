@@ -1,0 +1,397 @@
+//! How is a workload placed? In four phases, the same for a call and for a job:
+//! **eligible** → **rights** → **choose** → **grounds**.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::clause::{Answering, Clause, FirstRefusal, Variant};
+use crate::decision::{Ground, Refusal};
+use crate::fact::Terms;
+use crate::plan::{Candidate, Plan};
+use crate::state::{Asked, State};
+use crate::title::{Bar, Evidence, Passage, Right, Title};
+use crate::units::{Money, Span, Timestamp};
+use crate::world::ClauseId;
+
+/// What is to be done with a workload.
+#[derive(Debug)]
+pub(crate) enum Ruling<'p> {
+    /// Placed: whose capacity, how much, by what title and why.
+    Placed { candidate: &'p Candidate, count: u32, title: Title, grounds: Vec<Ground> },
+    /// A holder must be asked first.
+    Ask { right: Right, terms: Terms, window: Span, grounds: Vec<Ground> },
+    /// A holder has been asked and has not answered.
+    Awaited,
+    /// Those who may serve have no room now.
+    Full { again: Timestamp, grounds: Vec<Ground> },
+    /// Nobody may serve.
+    Nobody { refusal: Refusal, grounds: Vec<Ground> },
+}
+
+/// Decides. Reads the state, changes nothing.
+pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &Asked<'_>) -> Ruling<'p> {
+    let eligible = eligible(state, at, plan, asked);
+    match rights(state, at, plan, asked, &eligible) {
+        Walk::Holder { candidate, count, title } => {
+            let accepted = title.holds().and_then(|clause| asked.accepted(clause));
+            let grounds = accepted.map(|accepted| accepted.ground.clone()).into_iter().collect();
+            Ruling::Placed { candidate, count, title, grounds }
+        }
+        Walk::Ask { right, terms, window, grounds } => Ruling::Ask { right, terms, window, grounds },
+        Walk::Awaited => Ruling::Awaited,
+        Walk::Free(passage) => match choose(state, at, asked, &eligible, &passage) {
+            Choice::Take { candidate, count, ground } => {
+                take(state, at, plan, asked, passage, candidate, count, ground)
+            }
+            Choice::Full { again } => Ruling::Full { again, grounds: grounds(state, at, plan, asked) },
+            Choice::Nobody => Ruling::Nobody {
+                refusal: refusal(state, plan, asked),
+                grounds: grounds(state, at, plan, asked),
+            },
+        },
+    }
+}
+
+/// Phase 1: who may serve at all? The plan holds what the law says; here is what the state adds: attempts that failed,
+/// leases that were lost, and exclusivities that an outage suspends.
+fn eligible<'a>(state: &State, at: Timestamp, plan: &'a Plan, asked: &Asked<'_>) -> Vec<&'a Candidate> {
+    let may = |candidate: &&Candidate| {
+        candidate.unless_outage.is_none_or(|clause| state.outage(at, clause, plan)) && !asked.tried(candidate)
+    };
+    plan.candidates.iter().filter(may).collect()
+}
+
+/// How the walk through the rights ends.
+enum Walk<'a> {
+    Holder { candidate: &'a Candidate, count: u32, title: Title },
+    Ask { right: Right, terms: Terms, window: Span, grounds: Vec<Ground> },
+    Awaited,
+    Free(Passage<'a>),
+}
+
+/// What one holder says.
+enum Stand<'a> {
+    Takes(&'a Candidate, u32),
+    Releases(Vec<Evidence>),
+    Ask { terms: Terms, window: Span, grounds: Vec<Ground> },
+    Awaited,
+}
+
+/// Phase 2: who must be asked first, and what does each say?
+fn rights<'a>(
+    state: &State,
+    at: Timestamp,
+    plan: &'a Plan,
+    asked: &Asked<'_>,
+    eligible: &[&'a Candidate],
+) -> Walk<'a> {
+    let mut passage = Passage::new(&plan.rights);
+    while let Some(right) = passage.next() {
+        match stand(state, at, plan, asked, eligible, right) {
+            Stand::Releases(evidence) => passage.release(evidence),
+            Stand::Ask { terms, window, grounds } => return Walk::Ask { right, terms, window, grounds },
+            Stand::Awaited => return Walk::Awaited,
+            Stand::Takes(candidate, count) => {
+                let title = passage.title(candidate.party).expect("the next right is this party's");
+                return Walk::Holder { candidate, count, title };
+            }
+        }
+    }
+    Walk::Free(passage)
+}
+
+/// What the holder of one right says.
+fn stand<'a>(
+    state: &State,
+    at: Timestamp,
+    plan: &Plan,
+    asked: &Asked<'_>,
+    eligible: &[&'a Candidate],
+    right: Right,
+) -> Stand<'a> {
+    let Clause::FirstRefusal(clause) = &state.world.clause(right.clause).clause else {
+        return Stand::Releases(vec![Evidence::Absent]);
+    };
+    //= rights/first-refusal.md#FR-14
+    //= rights/first-refusal.md#FR-15
+    if let Some(which) = clause.carved_out(&asked.view(state), asked.emergency()) {
+        return Stand::Releases(vec![Evidence::CarvedOut {
+            which: u16::try_from(which).unwrap_or(u16::MAX),
+        }]);
+    }
+    let own: Vec<&Candidate> = eligible.iter().copied().filter(|one| one.party == right.holder).collect();
+    if own.is_empty() {
+        return Stand::Releases(why_not(state, plan, asked, right));
+    }
+    match clause.answering {
+        Answering::Standing => standing(state, at, asked, clause, &own),
+        Answering::Within(window) => within(state, at, asked, clause, right, &own, eligible, window),
+    }
+}
+
+/// The holder's published capacity answers for it. [FR-3] [FR-4]
+//= rights/first-refusal.md#FR-3
+//= rights/first-refusal.md#FR-4
+fn standing<'a>(
+    state: &State,
+    at: Timestamp,
+    asked: &Asked<'_>,
+    clause: &FirstRefusal,
+    own: &[&'a Candidate],
+) -> Stand<'a> {
+    let mut evidence = asked.failures(own.first().map(|one| one.party), state);
+    for candidate in own {
+        match state.room(at, candidate, asked) {
+            Ok(count) if count >= asked.count() => return Stand::Takes(candidate, asked.count()),
+            Ok(count) if clause.partial && count >= asked.min_chunk() => {
+                return Stand::Takes(candidate, count);
+            }
+            Ok(count) => evidence.push(Evidence::Short {
+                place: candidate.place,
+                need: u64::from(asked.count()),
+                free: u64::from(count),
+                observed_at: at,
+            }),
+            Err(short) => evidence.push(short),
+        }
+    }
+    Stand::Releases(evidence)
+}
+
+/// The holder is asked, and has the window to answer. [FR-5]
+//= rights/first-refusal.md#FR-5
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one phase's inputs, each named; a struct would only rename them"
+)]
+fn within<'a>(
+    state: &State,
+    at: Timestamp,
+    asked: &Asked<'_>,
+    clause: &FirstRefusal,
+    right: Right,
+    own: &[&'a Candidate],
+    eligible: &[&'a Candidate],
+    window: Span,
+) -> Stand<'a> {
+    if let Some(accepted) = asked.accepted(right.clause) {
+        // It is bound by its word, whatever it has declared: the roomiest of its places takes the work.
+        let room = |one: &&&Candidate| state.room(at, one, asked).unwrap_or(0);
+        let place = own.iter().rev().max_by_key(room);
+        return place.map_or(Stand::Awaited, |one| Stand::Takes(one, accepted.count));
+    }
+    if asked.offered(right.clause) {
+        return Stand::Awaited;
+    }
+    let third = best_third(state, at, asked, eligible, right);
+    let own_hour = own.iter().filter_map(|one| asked.hour(at, one)).min();
+    let mut grounds = vec![Ground::Asks(right.clause)];
+    //= rights/first-refusal.md#FR-12
+    let mut hour = match clause.variant {
+        Variant::FirstOffer => own_hour,
+        Variant::Matching => third.or(own_hour),
+    };
+    if let Some(release) = asked.release(right.clause) {
+        let better = release.hour.zip(third).is_some_and(|(passed, third)| third > passed);
+        //= rights/first-refusal.md#FR-13
+        //= rights/first-refusal.md#FR-16
+        if at >= release.until {
+            grounds.push(Ground::ReleaseEnded(right.clause));
+        } else if better {
+            grounds.push(Ground::BetterTerms(right.clause));
+            hour = third;
+        } else {
+            return Stand::Releases(vec![release.evidence.clone()]);
+        }
+    }
+    let terms = Terms { count: asked.count(), hour, duration: asked.duration() };
+    Stand::Ask { terms, window, grounds }
+}
+
+/// The price at which a third party would get the work if the holder released it now.
+fn best_third(
+    state: &State,
+    at: Timestamp,
+    asked: &Asked<'_>,
+    eligible: &[&Candidate],
+    right: Right,
+) -> Option<Money> {
+    let others = eligible.iter().filter(|one| one.party != right.holder);
+    let with_room =
+        others.filter(|one| state.room(at, one, asked).is_ok_and(|count| count >= asked.min_chunk()));
+    with_room.filter_map(|one| asked.hour(at, one)).min()
+}
+
+/// Why a holder has no candidate: it was tried, is barred, or has no such place. [FR-17]
+//= rights/first-refusal.md#FR-17
+fn why_not(state: &State, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<Evidence> {
+    let mut evidence = asked.failures(Some(right.holder), state);
+    let barred = plan.barred.iter().filter(|(place, _)| state.party_of(*place) == right.holder);
+    evidence.extend(barred.map(|(place, bar)| Evidence::Barred { place: *place, bar: *bar }));
+    let outage = plan.candidates.iter().filter(|one| one.party == right.holder);
+    evidence.extend(outage.filter_map(|one| {
+        let clause = one.unless_outage?;
+        Some(Evidence::Barred { place: one.place, bar: Bar::Exclusive(clause) })
+    }));
+    if evidence.is_empty() {
+        evidence.push(Evidence::Absent);
+    }
+    evidence
+}
+
+/// Who is taken when no right stands in the way.
+enum Choice<'a> {
+    Take { candidate: &'a Candidate, count: u32, ground: Ground },
+    Full { again: Timestamp },
+    Nobody,
+}
+
+/// Phase 3: of those who may serve, who is best? Unmet commitment, then sunk cost, then price, then the files' order.
+//= rights/choosing.md#CH-1
+//= rights/choosing.md#CH-2
+//= rights/choosing.md#CH-3
+//= rights/choosing.md#CH-4
+fn choose<'a>(
+    state: &State,
+    at: Timestamp,
+    asked: &Asked<'_>,
+    eligible: &[&'a Candidate],
+    passage: &Passage<'_>,
+) -> Choice<'a> {
+    let mut best: Option<(Rank, &Candidate, u32)> = None;
+    let mut again: Option<Timestamp> = None;
+    let mut able: u32 = 0;
+    for candidate in eligible.iter().filter(|one| !passage.declined(one.party)) {
+        match state.room(at, candidate, asked) {
+            Ok(count) if count >= asked.min_chunk() => {
+                able = able.saturating_add(1);
+                let rank = Rank::of(state, at, candidate, asked, count);
+                if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
+                    best = Some((rank, candidate, count.min(asked.count())));
+                }
+            }
+            _ => again = earlier(again, state.again(at, candidate, asked)),
+        }
+    }
+    match best {
+        Some((rank, candidate, count)) => {
+            let ground = match rank.committed {
+                Some(clause) => Ground::Committed(clause),
+                None if able == 1 => Ground::Only,
+                None if candidate.sunk => Ground::Sunk,
+                None => Ground::Cheapest,
+            };
+            Choice::Take { candidate, count, ground }
+        }
+        None => match again {
+            Some(again) => Choice::Full { again },
+            None => Choice::Nobody,
+        },
+    }
+}
+
+/// The order of preference. Lower is better.
+struct Rank {
+    split: bool,
+    committed: Option<ClauseId>,
+    sunk: bool,
+    price: Option<i128>,
+}
+
+impl Rank {
+    fn of(state: &State, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>, count: u32) -> Rank {
+        Rank {
+            split: count < asked.count(),
+            committed: state.unmet(at, candidate),
+            sunk: candidate.sunk,
+            price: asked.price(at, candidate),
+        }
+    }
+
+    /// Whole before split, committed before not, sunk before paid, priced before unpriced, cheap before dear.
+    fn key(&self) -> (bool, bool, bool, bool, i128) {
+        let price = self.price.unwrap_or(i128::MAX);
+        (self.split, self.committed.is_none(), !self.sunk, self.price.is_none(), price)
+    }
+}
+
+impl PartialEq for Rank {
+    fn eq(&self, other: &Rank) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Rank) -> Option<core::cmp::Ordering> {
+        Some(self.key().cmp(&other.key()))
+    }
+}
+
+fn earlier(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
+    Some(a.map_or(b, |a| a.min(b)))
+}
+
+/// The choice with its title and its reason.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one phase's inputs, each named; a struct would only rename them"
+)]
+fn take<'p>(
+    state: &State,
+    at: Timestamp,
+    plan: &Plan,
+    asked: &Asked<'_>,
+    passage: Passage<'_>,
+    candidate: &'p Candidate,
+    count: u32,
+    ground: Ground,
+) -> Ruling<'p> {
+    let Some(title) = passage.title(candidate.party) else {
+        return Ruling::Full { again: at, grounds: grounds(state, at, plan, asked) };
+    };
+    let mut reasons = vec![ground];
+    reasons.extend(candidate.unless_outage.map(Ground::Outage));
+    Ruling::Placed { candidate, count, title, grounds: reasons }
+}
+
+/// A refusal names so many reasons at most; a world may have thousands of places.
+const MAX_GROUNDS: usize = 16;
+
+/// Phase 4: the reasons, when nobody serves: each place that has such capacity, and what kept it from serving.
+fn grounds(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>) -> Vec<Ground> {
+    let mut grounds: Vec<Ground> = asked.failures(None, state).into_iter().map(Ground::Unavailable).collect();
+    for candidate in plan.candidates.iter().filter(|one| !asked.tried(one)) {
+        match candidate.unless_outage {
+            Some(clause) if !state.outage(at, clause, plan) => {
+                grounds.push(Ground::Barred(candidate.place, Bar::Exclusive(clause)));
+            }
+            _ => grounds.extend(state.room(at, candidate, asked).err().map(Ground::Unavailable)),
+        }
+    }
+    grounds.extend(plan.barred.iter().map(|(place, bar)| Ground::Barred(*place, *bar)));
+    grounds.truncate(MAX_GROUNDS);
+    grounds
+}
+
+/// What the caller is told when nobody may serve.
+fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>) -> Refusal {
+    if let Some(retry_after) = asked.throttled() {
+        return Refusal::Capacity { retry_after };
+    }
+    if !asked.failures(None, state).is_empty() {
+        return Refusal::Failed;
+    }
+    let outage = plan.candidates.iter().any(|one| one.unless_outage.is_some());
+    let contract = |bar: &Bar| matches!(bar, Bar::Licence(_) | Bar::Exclusive(_));
+    let fit = |bar: &Bar| matches!(bar, Bar::Accelerator | Bar::Interconnect);
+    let bars = || plan.barred.iter().map(|(_, bar)| bar);
+    if outage || bars().any(contract) {
+        Refusal::Contract
+    } else if bars().any(|bar| *bar == Bar::Budget) {
+        Refusal::Budget
+    } else if bars().any(|bar| !fit(bar)) {
+        Refusal::Compliance
+    } else {
+        Refusal::NoProvider
+    }
+}

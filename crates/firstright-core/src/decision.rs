@@ -1,0 +1,234 @@
+//! What follows from a fact? Actions, each with its grounds: the reasons that determined it, not all that were weighed
+//! (the rest can be recomputed: see [`crate::Broker::explain`]).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fact::{LeaseId, OfferId, Terms};
+use crate::title::{Bar, Evidence, Place, Title};
+use crate::units::{Money, Span, Timestamp};
+use crate::workload::{CallId, JobId};
+use crate::world::{ClauseId, DeploymentId, ModelId, PartyId};
+
+/// One action and why. The order of the variants of every type here is part of the journal's format: add at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What is to be done.
+    pub action: Action,
+    /// What determined it.
+    pub grounds: Vec<Ground>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The law is in force from here on.
+    Enact,
+    /// The new law was refused; the one before stays.
+    KeepLaw {
+        /// What is wrong with the new one.
+        problem: String,
+    },
+    /// Nothing: the fact is on record, and has no effect.
+    Note,
+    /// Send the call to the deployment.
+    Serve {
+        /// Which call.
+        call: CallId,
+        /// The lease that this opens.
+        lease: LeaseId,
+        /// Where.
+        deployment: DeploymentId,
+        /// Which model: the one asked for, or a substitute that the tenant permits.
+        model: ModelId,
+        /// Tokens reserved.
+        reserved: u64,
+        /// By what title.
+        title: Title,
+    },
+    /// Keep the call until there is room, or until then.
+    Queue {
+        /// Which call.
+        call: CallId,
+        /// Until when at most.
+        until: Timestamp,
+    },
+    /// Refuse the call.
+    Refuse {
+        /// Which call.
+        call: CallId,
+        /// Why, as the caller may know it.
+        refusal: Refusal,
+    },
+    /// The call's usage is booked.
+    Settle {
+        /// Which call.
+        call: CallId,
+        /// What the provider is owed; `None` is unpriced, never 0.
+        cost: Option<Money>,
+        /// What the tenant is charged; `None` is unpriced, never 0.
+        charge: Option<Money>,
+    },
+    /// Put an offer to a holder.
+    Offer {
+        /// Which offer.
+        offer: OfferId,
+        /// For which job.
+        job: JobId,
+        /// To whom.
+        holder: PartyId,
+        /// By which right.
+        clause: ClauseId,
+        /// On which terms.
+        terms: Terms,
+        /// Its window's end.
+        until: Timestamp,
+    },
+    /// Put a holder's counter to the operator.
+    PutCounter {
+        /// Which offer.
+        offer: OfferId,
+        /// The terms proposed.
+        terms: Terms,
+    },
+    /// Take back an open offer: its job is gone.
+    Withdraw {
+        /// Which offer.
+        offer: OfferId,
+    },
+    /// Start the job on the lease.
+    Dispatch {
+        /// Which job.
+        job: JobId,
+        /// The lease that this opens.
+        lease: LeaseId,
+        /// Where.
+        place: Place,
+        /// Accelerators.
+        count: u32,
+        /// Price of an accelerator-hour; `None` is unpriced.
+        hour: Option<Money>,
+        /// By what title.
+        title: Title,
+        /// The lease whose checkpoint it resumes from, if it ran before.
+        resumes: Option<LeaseId>,
+    },
+    /// The job waits for room.
+    Hold {
+        /// Which job.
+        job: JobId,
+        /// Until when at most.
+        until: Timestamp,
+    },
+    /// The job cannot be placed.
+    RefuseJob {
+        /// Which job.
+        job: JobId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Stop the lease's work.
+    Cancel {
+        /// Which lease.
+        lease: LeaseId,
+    },
+    /// The lease's metering is booked.
+    SettleLease {
+        /// Which lease.
+        lease: LeaseId,
+        /// Accelerator-seconds.
+        accelerator_seconds: u64,
+        /// What the provider is owed; `None` is unpriced, never 0.
+        cost: Option<Money>,
+    },
+    /// The job is done.
+    Finish {
+        /// Which job.
+        job: JobId,
+        /// Did all of it complete?
+        completed: bool,
+    },
+}
+
+/// Why a workload is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The tenant may not call this model.
+    NotPermitted,
+    /// Nobody serves this model or has such accelerators.
+    NoProvider,
+    /// Exclusivity or licence leaves nobody.
+    Contract,
+    /// Residency, region, data class or assurance leaves nobody.
+    Compliance,
+    /// Those who may serve have no room; try again after this.
+    Capacity {
+        /// When it is worth trying again.
+        retry_after: Span,
+    },
+    /// Every attempt failed.
+    Failed,
+    /// The provider refused the request itself, and so would any other.
+    Rejected,
+    /// It would cost more than its budget everywhere.
+    Budget,
+    /// Its deadline passed.
+    Deadline,
+    /// Too many workloads are waiting or open.
+    Overload,
+}
+
+/// A reason that determined an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ground {
+    /// Unmet commitment is used first. [CO-2]
+    Committed(ClauseId),
+    /// Provisioned capacity is paid for already. [CH-2]
+    Sunk,
+    /// The cheapest of those that may serve and have room. [CH-3]
+    Cheapest,
+    /// The only one that may serve and has room.
+    Only,
+    /// The tenant permits this model instead of the one asked for. [CH-6]
+    Substituted(ModelId),
+    /// An exclusivity is suspended by an outage. [EX-4]
+    Outage(ClauseId),
+    /// A place that may not serve.
+    Barred(Place, Bar),
+    /// A place that may serve and did not: full, failing, or tried.
+    Unavailable(Evidence),
+    /// A right that must be asked.
+    Asks(ClauseId),
+    /// Asked again: the terms got better for a third party. [FR-16]
+    BetterTerms(ClauseId),
+    /// Asked again: the release ran out. [FR-13]
+    ReleaseEnded(ClauseId),
+    /// The holder took all of it. [FR-6]
+    Accepted(OfferId),
+    /// The holder took a part. [FR-9]
+    AcceptedPart(OfferId),
+    /// The holder was silent, and silence accepts. [FR-8]
+    SilenceAccepts(OfferId),
+    /// The operator agreed to the holder's counter. [FR-10]
+    CounterAgreed(OfferId),
+    /// The answer came after the window, or a second time. [FR-11]
+    Late(OfferId),
+    /// The answer came from somebody else than the holder. [FR-11]
+    NotTheHolder(OfferId),
+    /// The clause does not allow such an answer, or the part is too small. [FR-9] [FR-10]
+    NotAllowed(ClauseId),
+    /// The work goes on where it was: no new trigger. [FR-18]
+    SameLease(LeaseId),
+    /// The provider lost the lease: a new trigger. [FR-19]
+    ProviderLost(LeaseId),
+    /// The fact speaks of a workload, an offer or a lease that is not open.
+    NotOpen,
+    /// The job was cancelled by its owner.
+    ByOwner,
+    /// So many attempts were made that no more are.
+    Attempts(u32),
+    /// The provider served it with spare capacity of its own; it is booked at that capacity's price. [CA-8]
+    NativeSpill,
+}

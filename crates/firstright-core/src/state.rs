@@ -1,0 +1,483 @@
+//! What does the broker know? Plain values that `decide` reads and only [`crate::Broker::step`] changes.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::capacity::Capacity;
+use crate::clause::Clause;
+use crate::decision::Ground;
+use crate::fact::{Failure, FailureKind, LeaseId, OfferId, Terms};
+use crate::ledger::Ledger;
+use crate::plan::{Candidate, Plan, lease_cost};
+use crate::title::{Evidence, Place, Title};
+use crate::units::{Money, SECOND, Span, Timestamp};
+use crate::workload::{Call, CallId, Job, JobId, Purpose, View};
+use crate::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, TenantId, World};
+
+/// Everything that the broker knows.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub world: Arc<World>,
+    pub deployments: Vec<Capacity>,
+    pub pools: BTreeMap<(ProviderId, u16), PoolState>,
+    pub providers: Vec<Standing>,
+    pub calls: BTreeMap<CallId, OpenCall>,
+    /// Calls that wait, in order of arrival.
+    pub queue: VecDeque<CallId>,
+    pub jobs: BTreeMap<JobId, OpenJob>,
+    /// Jobs that wait for room, in order of submission.
+    pub waiting: BTreeSet<JobId>,
+    pub offers: BTreeMap<OfferId, Offer>,
+    pub leases: BTreeMap<LeaseId, Lease>,
+    /// What falls due when.
+    pub deadlines: BTreeSet<(Timestamp, Due)>,
+    pub ledger: Ledger,
+    pub next_offer: u64,
+    pub next_lease: u64,
+}
+
+/// What falls due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// A window's end.
+    Offer(OfferId),
+    /// The longest that a call may wait.
+    Call(CallId),
+    /// The time by which a job must have been placed.
+    Job(JobId),
+    /// Room is expected for those who wait.
+    Room,
+}
+
+/// Accelerators of one kind at a provider.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolState {
+    /// How many there are.
+    pub count: u32,
+    /// How many of them we lease.
+    pub leased: u32,
+    /// How many the provider last said are free beside our leases; until it says, all that are not leased.
+    pub declared: Option<u32>,
+}
+
+/// How a provider has done, for probation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    pub good_runs: u32,
+    pub calls: u32,
+    pub accelerators: u32,
+}
+
+/// A call between arrival and its one outcome.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenCall {
+    pub call: Call,
+    pub arrived: Timestamp,
+    pub tried: Vec<Tried>,
+    pub serving: Option<Serving>,
+    pub attempts: u32,
+}
+
+/// A failed attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried {
+    pub place: Place,
+    pub at: Timestamp,
+    pub failure: Failure,
+}
+
+/// Where a call is being served.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub deployment: DeploymentId,
+    pub model: ModelId,
+    pub reserved: u64,
+    pub since: Timestamp,
+    pub plan: Arc<Plan>,
+    /// Its place in the plan's candidates.
+    pub candidate: usize,
+}
+
+/// A job between submission and its end.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenJob {
+    pub job: Job,
+    /// Accelerators not placed yet.
+    pub unplaced: u32,
+    /// What is left to run of the part that is not placed.
+    pub left: Span,
+    /// Releases of rights for this job.
+    pub passes: BTreeMap<ClauseId, Pass>,
+    /// The one open offer.
+    pub offer: Option<(OfferId, ClauseId)>,
+    /// Firm quotes: (provider, price, until).
+    pub quotes: Vec<(ProviderId, Money, Timestamp)>,
+    /// Providers that lost it.
+    pub lost: Vec<ProviderId>,
+    /// The lease that the unplaced part last ran on.
+    pub resumes: Option<LeaseId>,
+    /// Leases in force.
+    pub leases: Vec<LeaseId>,
+    pub resumptions: u32,
+    pub failed: bool,
+    /// What the holder asked last took, until it is placed.
+    pub accepted: Option<Accepted>,
+}
+
+/// A holder took the work, or a part of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub clause: ClauseId,
+    pub count: u32,
+    pub hour: Option<Money>,
+    pub ground: Ground,
+}
+
+/// A right released for a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    pub evidence: Evidence,
+    /// When the release runs out.
+    pub until: Timestamp,
+    /// The price that the holder let pass.
+    pub hour: Option<Money>,
+}
+
+/// An offer that is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub job: JobId,
+    pub clause: ClauseId,
+    pub holder: PartyId,
+    pub terms: Terms,
+    pub until: Timestamp,
+    /// Terms that the holder proposed and the operator has not answered.
+    pub counter: Option<Terms>,
+}
+
+/// A job's placement in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    pub job: JobId,
+    pub candidate: Candidate,
+    pub plan: Arc<Plan>,
+    pub count: u32,
+    pub hour: Option<Money>,
+    pub title: Title,
+    /// Left to run when it began.
+    pub duration: Span,
+    pub accelerator_seconds: u64,
+}
+
+/// Whose placement is asked about.
+pub(crate) enum Asked<'a> {
+    Call { call: &'a OpenCall, tenant: TenantId, model: ModelId },
+    Job { job: &'a OpenJob },
+}
+
+impl State {
+    /// The state under a world, with nothing known yet.
+    pub fn new(world: Arc<World>) -> State {
+        let deployments = world.deployments.iter().map(|one| Capacity::new(one.capacity)).collect();
+        let mut pools = BTreeMap::new();
+        for (provider, id) in world.providers.iter().zip(0u16..) {
+            for (pool, nth) in provider.pools.iter().zip(0u16..) {
+                pools.insert(
+                    (ProviderId(id), nth),
+                    PoolState { count: pool.count, leased: 0, declared: None },
+                );
+            }
+        }
+        State {
+            deployments,
+            pools,
+            providers: vec![Standing::default(); world.providers.len()],
+            world,
+            calls: BTreeMap::new(),
+            queue: VecDeque::new(),
+            jobs: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            offers: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            ledger: Ledger::default(),
+            next_offer: 1,
+            next_lease: 1,
+        }
+    }
+
+    /// How much of what is asked the candidate has room for: 1 for a call; accelerators for a job.
+    pub fn room(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
+        let allowed = self.probation_room(candidate, asked)?;
+        match (candidate.place, asked) {
+            (Place::Deployment(id), Asked::Call { call, .. }) => {
+                let Some(capacity) = self.deployments.get(id.index()) else { return Ok(0) };
+                let need = call.call.input.saturating_add(call.call.max_output);
+                capacity.room(at, need).map(|()| allowed.min(1)).map_err(|short| {
+                    let since = capacity.down_since(at).unwrap_or(at);
+                    Evidence::of_shortage(candidate.place, &short, capacity.failures(), since)
+                })
+            }
+            (Place::Pool(provider, nth), Asked::Job { .. }) => {
+                let free = self.pools.get(&(provider, nth)).map_or(0, PoolState::free);
+                Ok(free.min(allowed))
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// What probation leaves. [AS-5] [AS-6]
+    //= rights/assurance.md#AS-6
+    fn probation_room(&self, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
+        let Some((clause, good_runs, calls, accelerators)) = candidate.probation else { return Ok(u32::MAX) };
+        let standing = self.providers.get(candidate.provider.index()).copied().unwrap_or_default();
+        if standing.good_runs >= good_runs {
+            return Ok(u32::MAX);
+        }
+        let left = match asked {
+            Asked::Call { .. } => calls.saturating_sub(standing.calls),
+            Asked::Job { .. } => accelerators.saturating_sub(standing.accelerators),
+        };
+        if left < asked.min_chunk() { Err(Evidence::Probation { clause }) } else { Ok(left) }
+    }
+
+    /// When it is worth asking the candidate again.
+    pub fn again(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Timestamp {
+        let (Place::Deployment(id), Asked::Call { call, .. }) = (candidate.place, asked) else {
+            return Timestamp::MAX;
+        };
+        let need = call.call.input.saturating_add(call.call.max_output);
+        match self.deployments.get(id.index()).map(|capacity| capacity.room(at, need)) {
+            Some(Err(short)) => short.again(),
+            _ => at.plus(Span(SECOND)),
+        }
+    }
+
+    /// Whose place it is.
+    pub fn party_of(&self, place: Place) -> PartyId {
+        let provider = match place {
+            Place::Deployment(id) => self.world.deployment(id).provider,
+            Place::Pool(provider, _) => provider,
+        };
+        self.world.provider(provider).party
+    }
+
+    /// Is the exclusivity suspended, because every deployment of its party that could serve has been down for so long?
+    //= rights/exclusivity.md#EX-4
+    pub fn outage(&self, at: Timestamp, clause: ClauseId, plan: &Plan) -> bool {
+        let Clause::Exclusivity(exclusivity) = &self.world.clause(clause).clause else { return false };
+        let Some(most) = exclusivity.outage else { return false };
+        let mut own = plan.candidates.iter().filter(|one| one.party == exclusivity.party).peekable();
+        let any = own.peek().is_some();
+        let down = |candidate: &Candidate| match candidate.place {
+            Place::Deployment(id) => self
+                .deployments
+                .get(id.index())
+                .and_then(|capacity| capacity.down_since(at))
+                .is_some_and(|since| at.since(since) >= most),
+            Place::Pool(..) => false,
+        };
+        any && own.all(down)
+    }
+
+    /// The first commitment with the candidate's party that is not met in its period.
+    //= rights/commitment.md#CO-2
+    pub fn unmet(&self, at: Timestamp, candidate: &Candidate) -> Option<ClauseId> {
+        candidate.commitments.iter().copied().find(|id| {
+            let Clause::Commitment(clause) = &self.world.clause(*id).clause else { return false };
+            self.ledger.drawn(*id, clause, at) < clause.amount
+        })
+    }
+}
+
+impl PoolState {
+    /// Accelerators that can be leased now.
+    //= rights/capacity.md#CA-9
+    pub fn free(&self) -> u32 {
+        let unleased = self.count.saturating_sub(self.leased);
+        self.declared.map_or(unleased, |declared| declared.min(unleased))
+    }
+}
+
+impl Asked<'_> {
+    /// What the law sees of it.
+    pub fn view<'s>(&'s self, state: &'s State) -> View<'s> {
+        match self {
+            Asked::Call { call, tenant, model } => {
+                call_view(&state.world, *tenant, *model, call.call.region.as_deref())
+            }
+            Asked::Job { job } => job_view(&state.world, &job.job),
+        }
+    }
+
+    /// What a job that lost its provider has still to run.
+    pub fn emergency(&self) -> Option<Span> {
+        match self {
+            Asked::Job { job } if !job.lost.is_empty() => Some(job.left),
+            _ => None,
+        }
+    }
+
+    /// Accelerators wanted; 1 for a call.
+    pub fn count(&self) -> u32 {
+        match self {
+            Asked::Call { .. } => 1,
+            Asked::Job { job } => job.unplaced,
+        }
+    }
+
+    /// The smallest piece that will do.
+    //= rights/choosing.md#CH-10
+    pub fn min_chunk(&self) -> u32 {
+        match self {
+            Asked::Call { .. } => 1,
+            Asked::Job { job } => job.job.min_chunk.clamp(1, job.unplaced.max(1)),
+        }
+    }
+
+    /// How long it will run.
+    pub fn duration(&self) -> Span {
+        match self {
+            Asked::Call { .. } => Span(0),
+            Asked::Job { job } => job.left,
+        }
+    }
+
+    /// Was the place tried for this workload, and did it fail?
+    //= rights/choosing.md#CH-11
+    pub fn tried(&self, candidate: &Candidate) -> bool {
+        match self {
+            Asked::Call { call, .. } => {
+                let failed =
+                    |one: &Tried| one.place == candidate.place && one.failure.kind != FailureKind::Throttled;
+                call.tried.iter().any(failed)
+            }
+            Asked::Job { job } => job.lost.contains(&candidate.provider),
+        }
+    }
+
+    /// The failed attempts, at one party or at all.
+    pub fn failures(&self, party: Option<PartyId>, state: &State) -> Vec<Evidence> {
+        match self {
+            Asked::Call { call, .. } => {
+                let of = call
+                    .tried
+                    .iter()
+                    .filter(|one| party.is_none_or(|party| state.party_of(one.place) == party));
+                of.map(|one| Evidence::Failed {
+                    place: one.place,
+                    kind: one.failure.kind,
+                    status: one.failure.status,
+                    at: one.at,
+                    evidence: one.failure.evidence,
+                })
+                .collect()
+            }
+            Asked::Job { job } => {
+                let of = job
+                    .lost
+                    .iter()
+                    .filter(|lost| party.is_none_or(|party| state.world.provider(**lost).party == party));
+                of.map(|provider| Evidence::Lost { provider: *provider }).collect()
+            }
+        }
+    }
+
+    /// If every failed attempt was throttled: the shortest wait that was asked for.
+    pub fn throttled(&self) -> Option<Span> {
+        let Asked::Call { call, .. } = self else { return None };
+        let all =
+            !call.tried.is_empty() && call.tried.iter().all(|one| one.failure.kind == FailureKind::Throttled);
+        let waits = call.tried.iter().map(|one| one.failure.retry_after.unwrap_or(Span(SECOND)));
+        if all { waits.min() } else { None }
+    }
+
+    /// What the holder under this clause has taken of it.
+    pub fn accepted(&self, clause: ClauseId) -> Option<&Accepted> {
+        match self {
+            Asked::Call { .. } => None,
+            Asked::Job { job } => job.accepted.as_ref().filter(|accepted| accepted.clause == clause),
+        }
+    }
+
+    /// Is an offer by this clause open for it?
+    pub fn offered(&self, clause: ClauseId) -> bool {
+        matches!(self, Asked::Job { job } if job.offer.is_some_and(|(_, open)| open == clause))
+    }
+
+    /// The release of a right for it.
+    pub fn release(&self, clause: ClauseId) -> Option<&Pass> {
+        match self {
+            Asked::Call { .. } => None,
+            Asked::Job { job } => job.passes.get(&clause),
+        }
+    }
+
+    /// The price of an accelerator-hour there: the firm quote if there is one, or else the contract's or catalogue's.
+    //= rights/price.md#PR-6
+    pub fn hour(&self, at: Timestamp, candidate: &Candidate) -> Option<Money> {
+        let Asked::Job { job } = self else { return None };
+        let firm =
+            job.quotes.iter().filter(|(provider, _, until)| *provider == candidate.provider && at < *until);
+        firm.map(|(_, hour, _)| *hour).min().or(candidate.hour)
+    }
+
+    /// What it is expected to cost there, to compare: money for a job; for a call nano-units times a million.
+    //= rights/price.md#PR-5
+    pub fn price(&self, at: Timestamp, candidate: &Candidate) -> Option<i128> {
+        match self {
+            Asked::Call { call, .. } => {
+                let rates = candidate.rates_for(call.call.input)?;
+                let input = rates.input.0.saturating_mul(i128::from(call.call.input));
+                let output = rates.output.0.saturating_mul(i128::from(call.call.max_output));
+                Some(input.saturating_add(output).saturating_add(rates.request.0.saturating_mul(1_000_000)))
+            }
+            Asked::Job { job } => {
+                let hour = self.hour(at, candidate)?;
+                Some(lease_cost(hour, job.unplaced, job.left.0.div_euclid(SECOND)).0)
+            }
+        }
+    }
+}
+
+/// What the law sees of a call.
+pub(crate) fn call_view<'a>(
+    world: &'a World,
+    tenant: TenantId,
+    model: ModelId,
+    region: Option<&'a str>,
+) -> View<'a> {
+    let tenant = world.tenant(tenant);
+    View {
+        is_job: false,
+        purpose: "api",
+        tenant: &tenant.id,
+        model: Some(world.model(model)),
+        region,
+        data_class: &tenant.data_class,
+        labels: tenant.labels.iter().map(String::as_str).collect(),
+        accelerators: Vec::new(),
+        count: 0,
+        trains: false,
+    }
+}
+
+/// What the law sees of a job.
+pub(crate) fn job_view<'a>(world: &'a World, job: &'a Job) -> View<'a> {
+    let tenant = world.tenant(job.tenant);
+    View {
+        is_job: true,
+        purpose: job.purpose.word(),
+        tenant: &tenant.id,
+        model: job.model.as_deref(),
+        region: job.region.as_deref(),
+        data_class: if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class },
+        labels: tenant.labels.iter().chain(&job.labels).map(String::as_str).collect(),
+        accelerators: job.accelerators.iter().map(String::as_str).collect(),
+        count: job.count,
+        trains: matches!(job.purpose, Purpose::Training | Purpose::FineTuning),
+    }
+}
