@@ -5,6 +5,7 @@ extern crate alloc;
 pub mod clause;
 pub mod fact;
 pub mod scope;
+pub mod text;
 pub mod units;
 pub mod usage;
 pub mod workload;
