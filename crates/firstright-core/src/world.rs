@@ -1,6 +1,7 @@
 //! What does the law speak of? The world: parties, providers, deployments, tenants and agreements, as one immutable
 //! value that `text` reads from `agreements/*.toml` and the broker holds.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -338,6 +339,16 @@ impl World {
     pub fn cite(&self, id: ClauseId) -> String {
         let entry = self.clause(id);
         alloc::format!("{}/{}", self.agreement(entry.agreement).id, entry.id)
+    }
+
+    /// The ids that name more than one thing: a mistake of the file.
+    pub(crate) fn duplicates<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        for id in ids {
+            let count = seen.entry(id).or_default();
+            *count = count.saturating_add(1);
+        }
+        seen.into_iter().filter(|(_, count)| *count > 1).map(|(id, _)| id).collect()
     }
 }
 
