@@ -110,10 +110,10 @@ impl Broker {
         self.last
     }
 
-    /// Calls that are open, with the deployment that serves each: what a restart must settle.
-    pub fn open_calls(&self) -> impl Iterator<Item = (crate::workload::CallId, bool)> {
-        let calls = self.state.iter().flat_map(|state| state.calls.iter());
-        calls.map(|(id, open)| (*id, open.serving.is_some()))
+    /// Calls that are open, and whether each is being served: what a restart must settle.
+    pub fn open_calls(&self) -> impl Iterator<Item = (&crate::workload::Call, bool)> {
+        let calls = self.state.iter().flat_map(|state| state.calls.values());
+        calls.map(|open| (&open.call, open.serving.is_some()))
     }
 
     /// Leases in force: (lease, job, place, accelerators).

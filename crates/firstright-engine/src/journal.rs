@@ -1,0 +1,278 @@
+//! How does a record reach the disk? One file, one writer, group commit.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use firstright_core::journal::{Chain, Fault, HEADER, Record, header, number_of};
+
+use crate::Shared;
+
+/// The journal's name in its folder.
+pub(crate) const FILE: &str = "journal.frj";
+/// The writer keeps its buffers up to this size between batches.
+const KEEP_BUFFER: usize = 4 << 20;
+
+/// A sync costs processor time whatever it carries, so two begin at least this far apart; alone, a record is synced at
+/// once. It bounds what group commit adds to a call, which takes hundreds of milliseconds at its provider.
+const GATHER: Duration = Duration::from_micros(500);
+
+/// Why a journal cannot be used.
+#[derive(Debug)]
+pub enum JournalError {
+    /// The file system said no.
+    Io {
+        /// Doing what.
+        doing: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// Another process has it open.
+    Locked {
+        /// Which journal.
+        path: PathBuf,
+    },
+    /// It is broken before its end.
+    Broken {
+        /// Which journal.
+        path: PathBuf,
+        /// Where and how.
+        fault: Fault,
+    },
+}
+
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JournalError::Io { doing, path, error } => {
+                write!(f, "failed to {doing} `{}`: {error}", path.display())
+            }
+            JournalError::Locked { path } => {
+                write!(f, "failed to open `{}`: another process has it open", path.display())
+            }
+            JournalError::Broken { path, fault } => {
+                write!(
+                    f,
+                    "failed to read `{}`: {fault}; restore it from a copy, or begin a new book",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+/// What was found at the journal's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Whole.
+    Whole,
+    /// A write had been cut off: so many bytes were removed.
+    Cut(u64),
+}
+
+/// An open journal: read back to its end, ready to append.
+pub(crate) struct Journal {
+    pub file: File,
+    pub chain: Chain,
+    pub tail: Tail,
+}
+
+/// Opens or begins the journal in `folder`; every record that it holds goes to `each`.
+pub(crate) fn open(
+    folder: &Path,
+    mut each: impl FnMut(&Record) -> Result<(), Fault>,
+) -> Result<Journal, JournalError> {
+    let path = folder.join(FILE);
+    let io = |doing| move |error| (doing, error);
+    let fail = |(doing, error)| JournalError::Io { doing, path: path.clone(), error };
+    std::fs::create_dir_all(folder).map_err(io("create the folder of")).map_err(fail)?;
+    let mut options = OpenOptions::new();
+    // The journal tells who uses what and when: nobody else on the machine needs to read it.
+    options.read(true).append(true).create(true).mode(0o600);
+    let mut file = options.open(&path).map_err(io("open")).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Err(JournalError::Locked { path }),
+        Err(std::fs::TryLockError::Error(error)) => return Err(fail(("lock", error))),
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io("read")).map_err(fail)?;
+    if bytes.len() < HEADER {
+        // Nothing was ever acknowledged before a whole header was on disk.
+        let header = header(book()?);
+        file.set_len(0).map_err(io("begin")).map_err(fail)?;
+        file.write_all(&header).and_then(|()| file.sync_all()).map_err(io("begin")).map_err(fail)?;
+        sync_folder(folder).map_err(io("sync the folder of")).map_err(fail)?;
+        let chain =
+            Chain::new(&header).map_err(|fault| JournalError::Broken { path: path.clone(), fault })?;
+        return Ok(Journal { file, chain, tail: Tail::Whole });
+    }
+    let broken = |fault| JournalError::Broken { path: path.clone(), fault };
+    let (chain, good) = read_back(&bytes, &mut each).map_err(broken)?;
+    let torn = bytes.len() - good;
+    let tail = if torn == 0 { Tail::Whole } else { Tail::Cut(torn as u64) };
+    if torn > 0 {
+        file.set_len(good as u64)
+            .and_then(|()| file.sync_all())
+            .map_err(io("cut the torn tail of"))
+            .map_err(fail)?;
+    }
+    Ok(Journal { file, chain, tail })
+}
+
+/// Reads every record; returns the chain and how many bytes are good. A fault in the last frame is a torn tail if the
+/// frame reaches the end of the file: a write that was cut off. Anything else is a broken middle.
+fn read_back(
+    bytes: &[u8],
+    each: &mut impl FnMut(&Record) -> Result<(), Fault>,
+) -> Result<(Chain, usize), Fault> {
+    let head: &[u8; HEADER] = bytes.first_chunk().ok_or(Fault::NotAJournal)?;
+    let mut chain = Chain::new(head)?;
+    let mut good = HEADER;
+    loop {
+        match chain.read(&bytes[good..]) {
+            Ok(None) => return Ok((chain, good)),
+            Ok(Some((record, length))) => {
+                each(&record)?;
+                good += length;
+            }
+            Err(Fault::Torn { seq }) => {
+                // A length that was altered in the middle also seems to reach past the end; but then a later frame
+                // still stands whole behind it, which no cut-off write can leave.
+                if later_frame(&bytes[good..], seq) {
+                    return Err(Fault::Altered { seq });
+                }
+                return Ok((chain, good));
+            }
+            Err(fault) => {
+                if is_last_frame(&bytes[good..]) && !matches!(fault, Fault::OtherRules { .. }) {
+                    return Ok((chain, good));
+                }
+                return Err(fault);
+            }
+        }
+    }
+}
+
+/// Does the frame at the start reach exactly the end? Its bytes were then being written when the power went: sectors
+/// may reach the disk in any order.
+fn is_last_frame(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return true };
+    let length = u32::from_le_bytes(*length) as usize;
+    length > 0 && length.checked_add(32).is_some_and(|all| all == rest.len())
+}
+
+/// Is there, anywhere behind, a frame that decodes as one of the next few records?
+fn later_frame(bytes: &[u8], seq: u64) -> bool {
+    (1..bytes.len().saturating_sub(4)).any(|start| {
+        let Some((length, rest)) = bytes[start..].split_first_chunk::<4>() else { return false };
+        let length = u32::from_le_bytes(*length) as usize;
+        let Some(body) = rest.get(..length) else { return false };
+        length > 8
+            && rest.len() >= length + 32
+            && number_of(body).is_some_and(|found| found > seq && found < seq + 1_000_000)
+    })
+}
+
+/// A random id for a new book.
+fn book() -> Result<[u8; 16], JournalError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| JournalError::Io {
+        doing: "draw an id for",
+        path: PathBuf::from(FILE),
+        error: io::Error::other(error),
+    })?;
+    Ok(id)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Wakes the writer.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    rung: AtomicBool,
+    stopped: AtomicBool,
+    writer: OnceLock<Thread>,
+}
+
+impl Wake {
+    /// There is something to write.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel)
+            && let Some(writer) = self.writer.get()
+        {
+            writer.unpark();
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
+    }
+
+    /// Waits for something to write; false when nothing more will come. A ring that comes before the wait is not lost:
+    /// `unpark` leaves a token.
+    fn wait(&self) -> bool {
+        loop {
+            let stopped = self.stopped.load(Ordering::Acquire);
+            if self.rung.swap(false, Ordering::AcqRel) {
+                return true;
+            }
+            if stopped {
+                return false;
+            }
+            std::thread::park();
+        }
+    }
+}
+
+/// Starts the writer.
+pub(crate) fn start_writer(shared: Arc<Shared>, mut file: File) -> io::Result<JoinHandle<()>> {
+    let wake = Arc::clone(&shared);
+    let writer = std::thread::Builder::new().name("journal".to_string()).spawn(move || {
+        let mut batch = Vec::new();
+        let mut go_on = true;
+        while go_on {
+            go_on = shared.wake.wait();
+            let began = Instant::now();
+            batch.clear();
+            batch.shrink_to(KEEP_BUFFER);
+            let last = shared.take(&mut batch);
+            if !batch.is_empty() {
+                persist(&mut file, &batch);
+                shared.waiters.reach(last);
+            }
+            if go_on && let Some(rest) = GATHER.checked_sub(began.elapsed()) {
+                std::thread::sleep(rest);
+            }
+        }
+    })?;
+    // Set once, here: the engine is not handed out before.
+    let _ = wake.wake.writer.set(writer.thread().clone());
+    wake.wake.ring();
+    Ok(writer)
+}
+
+/// Writes and syncs, or stops the process: after a failed sync nobody knows what the disk holds, and a second sync may
+/// wrongly succeed.
+fn persist(file: &mut File, batch: &[u8]) {
+    let written = file.write_all(batch).and_then(|()| file.sync_data());
+    if let Err(error) = written {
+        eprintln!("firstright: failed to write the journal: {error}; stopping");
+        std::process::abort();
+    }
+}
