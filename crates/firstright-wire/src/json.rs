@@ -13,6 +13,9 @@ pub(crate) const MAX_DEPTH: u32 = 128;
 /// Bytes per step of the wide search: two SSE2 registers.
 const LANE: usize = 32;
 
+/// Bytes per step of the near search: a `u64`.
+const WORD: usize = 8;
+
 /// Strings longer than this are looked at for being binary payload rather than text.
 const LONG_STRING: usize = 1024;
 
@@ -446,30 +449,39 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The first quote, backslash or control character at or after `at`; the length if there is none.
-fn find_special(bytes: &[u8], mut at: usize) -> usize {
+#[inline]
+fn find_special(bytes: &[u8], at: usize) -> usize {
+    let hit = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    let rest = bytes.get(at..).unwrap_or_default();
+    let mut words = rest.chunks_exact(WORD);
+    // Most strings end within the first words; only what goes on is worth the wide search, which finds a lane.
+    for (index, word) in words.by_ref().take(LANE * 2 / WORD).enumerate() {
+        if let Some(offset) = special_in(word) {
+            return at + index * WORD + offset;
+        }
+    }
+    let mut at = at + rest.len().min(LANE * 2) / WORD * WORD;
+    at = skip_lanes(bytes, at, hit);
+    for (index, word) in bytes[at..].chunks_exact(WORD).enumerate() {
+        if let Some(offset) = special_in(word) {
+            return at + index * WORD + offset;
+        }
+    }
+    at += (bytes.len() - at) / WORD * WORD;
+    at + bytes[at..].iter().position(|byte| hit(*byte)).unwrap_or(bytes.len() - at)
+}
+
+/// The offset of the first quote, backslash or control character in a word of eight bytes.
+#[inline]
+fn special_in(word: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(*word.first_chunk::<WORD>()?);
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let mut words = 0;
-    while let Some(&word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let hit =
-            control | has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\')));
-        if hit != 0 {
-            // A borrow can only set bits above the first true hit, so the lowest one is exact.
-            return at + (hit.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-        words += 1;
-        if words % 4 == 0 {
-            at = skip_lanes(bytes, at, |byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-        }
-    }
-    while bytes.get(at).is_some_and(|byte| !(matches!(byte, b'"' | b'\\') || *byte < 0x20)) {
-        at += 1;
-    }
-    at
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+    let hit = control | has_zero(word ^ (ONES * b'"' as u64)) | has_zero(word ^ (ONES * b'\\' as u64));
+    // A borrow can only set bits above the first true hit, so the lowest one is exact.
+    (hit != 0).then(|| (hit.trailing_zeros() / 8) as usize)
 }
 
 /// The first quote or bracket at or after `at`; the length if there is none.

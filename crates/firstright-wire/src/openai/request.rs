@@ -202,6 +202,9 @@ pub fn peek(operation: Operation, body: &[u8]) -> Result<Peek<'_>, BadRequest> {
     Ok(reader.finish())
 }
 
+/// A string value, and where its inside stands.
+type Spanned<'a> = (Cow<'a, str>, Range<usize>);
+
 struct Reader<'a> {
     body: &'a [u8],
     /// One bit for each [`Field`] that was read.
@@ -331,11 +334,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string with the range of its inside; `null` gives `None`.
-    fn string(
-        &self,
-        scanner: &mut Scanner<'a>,
-        field: Field,
-    ) -> Result<Option<(Cow<'a, str>, Range<usize>)>, BadRequest> {
+    fn string(&self, scanner: &mut Scanner<'a>, field: Field) -> Result<Option<Spanned<'a>>, BadRequest> {
         match scanner.look() {
             Some(b'"') => {
                 let string = scanner.string()?;
