@@ -1,20 +1,19 @@
 //! Where does a JSON value begin and end, without building it?
 //!
-//! Two ways to step over a value. [`Scanner::skip`] checks the whole grammar of RFC 8259, so that a request which
-//! passes here reads the same to every upstream parser. [`Scanner::skip_loose`] counts brackets outside of strings
-//! only; it is for replies, which reach the client as they came whatever we think of them.
+//! Two ways to step over a value. [`Scanner::skip`] checks the whole grammar of RFC 8259, so that no request passes
+//! here of which upstream parsers could disagree whether it is JSON. [`Scanner::skip_loose`] only counts brackets
+//! outside of strings; it is for replies, which reach the client as they came whatever we think of them.
 
-use std::borrow::Cow;
+mod search;
+mod text;
+
+use search::{find_special, find_structure};
+use text::hex4;
+pub(crate) use text::{escape_into, to_u64, unescape};
 
 /// How deep containers may nest, the outermost counted. The same bound as `serde_json`'s, and as many as a `u128`
 /// has bits, which is the scanner's whole stack.
 pub(crate) const MAX_DEPTH: u32 = 128;
-
-/// Bytes per step of the wide search: two SSE2 registers.
-const LANE: usize = 32;
-
-/// Bytes per step of the near search: a `u64`.
-const WORD: usize = 8;
 
 /// Strings longer than this are looked at for being binary payload rather than text.
 const LONG_STRING: usize = 1024;
@@ -370,147 +369,6 @@ impl Tally {
             self.text_bytes += text.len() as u64;
         }
     }
-}
-
-/// The text that a string literal stands for; `None` if it has a lone surrogate or isn't UTF-8.
-pub(crate) fn unescape(bytes: &[u8], string: Str) -> Option<Cow<'_, str>> {
-    let raw = std::str::from_utf8(bytes.get(string.start..string.end)?).ok()?;
-    if !string.escaped {
-        return Some(Cow::Borrowed(raw));
-    }
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(cut) = rest.find('\\') {
-        text.push_str(&rest[..cut]);
-        let escape = &rest.as_bytes()[cut..];
-        let mut taken = 2;
-        text.push(match escape.get(1)? {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                taken = 6;
-                let high = hex4(escape, 2)?;
-                if (0xd800..0xdc00).contains(&high) {
-                    taken = 12;
-                    if escape.get(6..8) != Some(b"\\u") {
-                        return None;
-                    }
-                    let low = hex4(escape, 8).filter(|low| (0xdc00..0xe000).contains(low))?;
-                    char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?
-                } else {
-                    char::from_u32(high)?
-                }
-            }
-            &plain @ (b'"' | b'\\' | b'/') => char::from(plain),
-            _ => return None,
-        });
-        rest = rest.get(cut + taken..)?;
-    }
-    text.push_str(rest);
-    Some(Cow::Owned(text))
-}
-
-/// Appends `text` as the inside of a string literal.
-pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for &byte in text.as_bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 | 0x7f => {
-                let [high, low] = [byte >> 4, byte & 0xf].map(|digit| HEX[usize::from(digit)]);
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            }
-            _ => out.push(byte),
-        }
-    }
-}
-
-/// A JSON number as a count: `None` unless it is a plain integer in `u64` (no sign, fraction or exponent).
-pub(crate) fn to_u64(number: &[u8]) -> Option<u64> {
-    let mut value: u64 = 0;
-    for byte in number {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
-    (!number.is_empty()).then_some(value)
-}
-
-fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..at + 4)?
-        .iter()
-        .try_fold(0, |value, byte| Some(value << 4 | char::from(*byte).to_digit(16)?))
-}
-
-/// The first quote, backslash or control character at or after `at`; the length if there is none.
-#[inline]
-fn find_special(bytes: &[u8], at: usize) -> usize {
-    let hit = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    let rest = bytes.get(at..).unwrap_or_default();
-    let mut words = rest.chunks_exact(WORD);
-    // Most strings end within the first words; only what goes on is worth the wide search, which finds a lane.
-    for (index, word) in words.by_ref().take(LANE * 2 / WORD).enumerate() {
-        if let Some(offset) = special_in(word) {
-            return at + index * WORD + offset;
-        }
-    }
-    let mut at = at + rest.len().min(LANE * 2) / WORD * WORD;
-    at = skip_lanes(bytes, at, hit);
-    for (index, word) in bytes[at..].chunks_exact(WORD).enumerate() {
-        if let Some(offset) = special_in(word) {
-            return at + index * WORD + offset;
-        }
-    }
-    at += (bytes.len() - at) / WORD * WORD;
-    at + bytes[at..].iter().position(|byte| hit(*byte)).unwrap_or(bytes.len() - at)
-}
-
-/// The offset of the first quote, backslash or control character in a word of eight bytes.
-#[inline]
-fn special_in(word: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*word.first_chunk::<WORD>()?);
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    let hit = control | has_zero(word ^ (ONES * b'"' as u64)) | has_zero(word ^ (ONES * b'\\' as u64));
-    // A borrow can only set bits above the first true hit, so the lowest one is exact.
-    (hit != 0).then(|| (hit.trailing_zeros() / 8) as usize)
-}
-
-/// The first quote or bracket at or after `at`; the length if there is none.
-fn find_structure(bytes: &[u8], mut at: usize) -> usize {
-    // `[` and `{`, and `]` and `}`, differ in one bit only.
-    let hit = |byte: u8| byte == b'"' || byte | 0x20 == b'{' || byte | 0x20 == b'}';
-    for _ in 0..LANE / 2 {
-        match bytes.get(at) {
-            Some(&byte) if !hit(byte) => at += 1,
-            _ => return at,
-        }
-    }
-    at = skip_lanes(bytes, at, hit);
-    while bytes.get(at).is_some_and(|byte| !hit(*byte)) {
-        at += 1;
-    }
-    at
-}
-
-/// Steps over whole lanes without a hit; written so that the compiler makes vector code of it.
-#[inline(always)]
-fn skip_lanes(bytes: &[u8], mut at: usize, hit: impl Fn(u8) -> bool) -> usize {
-    while let Some(lane) = bytes.get(at..).and_then(<[u8]>::first_chunk::<LANE>) {
-        if lane.iter().fold(false, |any, byte| any | hit(*byte)) {
-            break;
-        }
-        at += LANE;
-    }
-    at
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use firstright_wire::openai::stream::StreamMeter;
 use firstright_wire::operation::Operation::{self, *};
 
 use crate::golden::{FIXTURES, load};
+use crate::streams::describe;
 
 const OPERATIONS: [Operation; 6] =
     [ChatCompletions, Responses, Embeddings, ImagesGenerations, Completions, Models];
@@ -117,6 +118,16 @@ fn mutated_fixtures() {
                     }
                 }
                 feed(operation, &bytes, 1 + random.below(200));
+                if part == "stream.sse" {
+                    let chunk = 1 + random.below(100);
+                    let chunks: Vec<&[u8]> = bytes.chunks(chunk).collect();
+                    let whole = describe(operation, true, &[&bytes]);
+                    assert_eq!(
+                        describe(operation, true, &chunks),
+                        whole,
+                        "{name}, round {round}, by {chunk}"
+                    );
+                }
                 if round % 50 == 0 {
                     feed(OPERATIONS[random.below(6)], &bytes, 1);
                 }
