@@ -9,16 +9,19 @@
 //! middle, and settles what was open.
 
 mod clock;
+mod desk;
 mod durable;
 mod journal;
 mod recover;
+mod ticker;
 
+pub use desk::{JobDecisions, Noted, Queued};
 pub use durable::Durable;
 pub use journal::{JournalError, Tail};
 pub use recover::{OpenError, Opened};
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use firstright_core::Broker;
@@ -30,7 +33,9 @@ use firstright_core::workload::{CallId, JobId};
 use firstright_core::world::World;
 
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::durable::Waiters;
+use crate::ticker::Ticker;
 
 /// What a submitted fact led to.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ pub struct Stepped {
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the engine and its writer share.
@@ -56,6 +61,8 @@ pub(crate) struct Shared {
     inner: Mutex<Inner>,
     waiters: Arc<Waiters>,
     wake: journal::Wake,
+    ticker: Ticker,
+    desk: Arc<Desk>,
 }
 
 /// What the lock guards.
@@ -83,11 +90,7 @@ impl Engine {
     /// Takes a fact: stamps it, steps the broker, appends the record. The record is durable once
     /// [`Engine::durable`] says so.
     pub fn submit(&self, fact: &Fact) -> Stepped {
-        let mut inner = self.shared.lock();
-        let stepped = inner.step(fact);
-        drop(inner);
-        self.shared.wake.ring();
-        stepped
+        self.shared.submit(fact)
     }
 
     /// The same for a fact that needs a new call's number.
@@ -95,10 +98,7 @@ impl Engine {
         let mut inner = self.shared.lock();
         let id = CallId(inner.next_call);
         inner.next_call += 1;
-        let stepped = inner.step(&make(id));
-        drop(inner);
-        self.shared.wake.ring();
-        (id, stepped)
+        (id, self.shared.step(inner, &make(id)))
     }
 
     /// The same for a fact that needs a new job's number.
@@ -106,10 +106,7 @@ impl Engine {
         let mut inner = self.shared.lock();
         let id = JobId(inner.next_job);
         inner.next_job += 1;
-        let stepped = inner.step(&make(id));
-        drop(inner);
-        self.shared.wake.ring();
-        (id, stepped)
+        (id, self.shared.step(inner, &make(id)))
     }
 
     /// Resolves when the record is on disk.
@@ -130,12 +127,14 @@ impl Engine {
         Arc::clone(self.shared.lock().broker.world().expect("an engine opens only under a law"))
     }
 
-    /// When the next deadline falls due, and how long that is from now.
-    pub fn next_deadline(&self) -> Option<std::time::Duration> {
-        let mut inner = self.shared.lock();
-        let due = inner.broker.next_deadline()?;
-        let now = inner.clock.now();
-        Some(std::time::Duration::from_nanos(due.since(now).0))
+    /// What becomes of a call that was queued.
+    pub fn queued(&self, call: CallId) -> Queued {
+        Queued::new(Arc::clone(&self.shared.desk), call)
+    }
+
+    /// The job plane's decisions; `None` if somebody reads them already.
+    pub fn job_decisions(&self) -> Option<JobDecisions> {
+        JobDecisions::take(Arc::clone(&self.shared.desk))
     }
 
     /// Reads the broker. The lock is held while `read` runs: keep it short.
@@ -145,18 +144,33 @@ impl Engine {
         read(&inner.broker, now)
     }
 
-    /// Writes and syncs what has gathered, and ends the writer.
+    /// Writes and syncs what has gathered, and ends the engine's threads.
     pub fn close(&self) {
+        self.shared.ticker.stop();
         self.shared.wake.stop();
-        let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
-        if let Some(writer) = writer {
-            // A writer that panicked has already stopped the process.
-            let _ = writer.join();
+        self.shared.desk.close();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A thread of ours that panicked has already stopped the process.
+            let _ = thread.join();
         }
     }
 }
 
 impl Shared {
+    fn submit(&self, fact: &Fact) -> Stepped {
+        self.step(self.lock(), fact)
+    }
+
+    fn step(&self, mut inner: MutexGuard<'_, Inner>, fact: &Fact) -> Stepped {
+        let stepped = inner.step(fact);
+        self.desk.lay(stepped.record, &stepped.decisions);
+        self.ticker.arm(inner.broker.next_deadline());
+        drop(inner);
+        self.wake.ring();
+        stepped
+    }
+
     /// A poisoned lock means that a step panicked: a bug in the core. The state may be half-changed, so nothing may be
     /// decided from it any more; the journal brings it back.
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -13,6 +13,7 @@ use firstright_core::usage::Usage;
 use crate::clock::Clock;
 use crate::durable::Waiters;
 use crate::journal::{self, JournalError, Tail};
+use crate::ticker::{self, Ticker};
 use crate::{Engine, Inner, Shared};
 
 /// An engine that is open, and what was found on opening it.
@@ -101,12 +102,17 @@ pub(crate) fn open(folder: &Path, sources: Vec<(String, String)>) -> Result<Open
         inner: Mutex::new(inner),
         waiters: Arc::new(Waiters::at(records)),
         wake: journal::Wake::default(),
+        ticker: Ticker::new(),
+        desk: Arc::default(),
     });
-    let writer = journal::start_writer(Arc::clone(&shared), journal.file).map_err(|error| {
+    shared.ticker.arm(shared.lock().broker.next_deadline());
+    let failed = |error| {
         let path = folder.join(journal::FILE);
-        OpenError::Journal(JournalError::Io { doing: "start the writer of", path, error })
-    })?;
-    let engine = Arc::new(Engine { shared, writer: Mutex::new(Some(writer)) });
+        OpenError::Journal(JournalError::Io { doing: "start the threads of", path, error })
+    };
+    let writer = journal::start_writer(Arc::clone(&shared), journal.file).map_err(failed)?;
+    let ticker = ticker::start(Arc::clone(&shared)).map_err(failed)?;
+    let engine = Arc::new(Engine { shared, threads: Mutex::new(vec![writer, ticker]) });
     Ok(Opened { engine, records, tail: journal.tail, estimated })
 }
 
