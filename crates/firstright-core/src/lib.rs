@@ -2,6 +2,7 @@
 //! The law.
 extern crate alloc;
 
+pub mod check;
 pub mod clause;
 pub mod fact;
 pub mod scope;
