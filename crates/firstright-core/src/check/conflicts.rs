@@ -50,7 +50,7 @@ fn contradict(one: &Exclusivity, other: &Exclusivity) -> bool {
 }
 
 /// The scope of what both cover, when they overlap.
-fn intersection(a: &Scope, b: &Scope) -> Scope {
+pub(super) fn intersection(a: &Scope, b: &Scope) -> Scope {
     let mut labels = a.labels.clone();
     labels.extend(b.labels.iter().filter(|label| !a.labels.contains(label)).cloned());
     Scope {

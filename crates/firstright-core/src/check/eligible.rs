@@ -51,13 +51,13 @@ fn barred(
     view: &View<'_>,
 ) -> Option<String> {
     if view.model.is_some_and(|model| !any(&tenant.models, model)) {
-        return Some("no tenant may call its models".into());
+        return Some("its models are not among the tenant's".into());
     }
     if !any(&tenant.jurisdictions, &provider.jurisdiction) {
-        return Some("tenants keep their work in other jurisdictions".into());
+        return Some("the tenant keeps its work in other jurisdictions".into());
     }
     if view.data_class != "general" && !provider.data_classes.iter().any(|class| class == view.data_class) {
-        return Some("it is not approved for tenants' data".into());
+        return Some("it is not approved for the tenant's data class".into());
     }
     for (id, entry) in world.in_force(at) {
         match &entry.clause {

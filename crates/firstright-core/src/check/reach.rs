@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::check::Check;
+use crate::check::conflicts::intersection;
 use crate::check::eligible::call;
 use crate::clause::{Act, CarveOut, Clause, Exclusivity, FirstRefusal, Licence, Price};
 use crate::scope::{Scope, any};
@@ -129,7 +130,7 @@ fn exempts(cx: &mut Check<'_, '_>, at: (ClauseId, &str), scope: &Scope, exceptio
     let why = if outside {
         Some("it lies outside the clause's scope".to_string())
     } else {
-        empty(cx.world, exception)
+        empty(cx.world, &intersection(scope, exception))
     };
     if let Some(why) = why {
         let message = format!("an exception of `{}` never matches", cx.world.cite(at.0));

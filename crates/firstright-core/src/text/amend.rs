@@ -79,7 +79,12 @@ pub(super) fn apply(
             if old.clause.kind() != entry.clause.kind() {
                 let (kind, id) = (old.clause.kind(), &entry.id);
                 let help = "give it an id of its own, and name the old one in `removes`";
-                r.error_help(at, "amends-other-kind", format!("`{id}` replaces a {kind} clause"), help);
+                r.error_help(
+                    at,
+                    "amends-other-kind",
+                    format!("`{id}` would replace a clause of another kind, {kind}"),
+                    help,
+                );
             }
             cuts.push(Cut { amended, by: entry.agreement, from: entry.from, at: at.clone() });
         }

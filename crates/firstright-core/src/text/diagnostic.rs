@@ -150,9 +150,13 @@ impl<'s> Problems<'s> {
         message: String,
         help: Option<String>,
     ) {
-        if self.list.len() >= MAX_DIAGNOSTICS {
-            return;
-        }
+        let (code, message, help) = match MAX_DIAGNOSTICS.checked_sub(self.list.len()) {
+            None | Some(0) => return,
+            Some(1) => ("too-many-problems", "there are more problems than are listed".to_string(), None),
+            Some(_) => (code, message, help),
+        };
+        // INVARIANT: no error is left out silently, because what stands for the rest is one.
+        let severity = if code == "too-many-problems" { Severity::Error } else { severity };
         let (file, text) = match self.sources.get(at.file) {
             Some((file, text)) => (file.clone(), text.as_str()),
             None => (String::new(), ""),

@@ -120,6 +120,7 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(digits).unwrap_or((rest, ""));
+        let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(letters).unwrap_or((after, ""));
         if number.is_empty() {
@@ -144,7 +145,7 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
         let part = number.parse::<u64>().ok().and_then(|count| count.checked_mul(size));
         let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= MAX_SPAN);
         let Some(sum) = sum else { return Err(out_of_range(text, "the longest span is a hundred years")) };
-        (total, smaller_than, rest) = (sum, size, next);
+        (total, smaller_than, rest) = (sum, size, next.trim_start());
     }
     Ok(Span(total))
 }
