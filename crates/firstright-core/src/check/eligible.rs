@@ -12,7 +12,7 @@ use crate::scope::any;
 use crate::text::scopes::JOB_PURPOSES;
 use crate::units::Timestamp;
 use crate::workload::{Purpose, View};
-use crate::world::{Pool, Provider, Tenant, World};
+use crate::world::{Deployment, Pool, Provider, Tenant, World};
 
 /// What a tenant's call for a model looks like to the law.
 pub(super) fn call<'a>(tenant: &'a Tenant, model: &'a str) -> View<'a> {
@@ -97,28 +97,28 @@ fn jobs(
     views.map(|view| barred(world, at, tenant, provider, &view)).collect()
 }
 
-/// Could the tenant have a call at this provider? If not, why.
-fn calls(
-    world: &World,
-    at: Timestamp,
-    tenant: &Tenant,
-    place: usize,
-    provider: &Provider,
-) -> Vec<Option<String>> {
-    let mine = world.deployments.iter().filter(|deployment| deployment.provider.index() == place);
-    let views = mine.map(|deployment| call(tenant, world.model(deployment.model)));
-    views.map(|view| barred(world, at, tenant, provider, &view)).collect()
+/// Could the tenant have a call at this deployment? If not, why.
+fn calls(world: &World, at: Timestamp, tenant: &Tenant, deployment: &Deployment) -> Option<String> {
+    let view = call(tenant, world.model(deployment.model));
+    barred(world, at, tenant, world.provider(deployment.provider), &view)
 }
 
 /// Providers that nobody may use, with the reasons.
 pub(super) fn providers(cx: &mut Check<'_, '_>) {
     let world = cx.world;
-    for (place, provider) in world.providers.iter().enumerate() {
+    let mut deployments: Vec<Vec<&Deployment>> = world.providers.iter().map(|_| Vec::new()).collect();
+    for deployment in &world.deployments {
+        if let Some(mine) = deployments.get_mut(deployment.provider.index()) {
+            mine.push(deployment);
+        }
+    }
+    for (place, (provider, deployments)) in world.providers.iter().zip(&deployments).enumerate() {
         let mut reasons: BTreeSet<String> = BTreeSet::new();
         let mut usable = false;
         for tenant in &world.tenants {
             let pools = provider.pools.iter().flat_map(|pool| jobs(world, cx.at, tenant, provider, pool));
-            for reason in calls(world, cx.at, tenant, place, provider).into_iter().chain(pools) {
+            let calls = deployments.iter().map(|deployment| calls(world, cx.at, tenant, deployment));
+            for reason in calls.chain(pools) {
                 match reason {
                     Some(reason) => _ = reasons.insert(reason),
                     None => usable = true,
@@ -146,12 +146,10 @@ pub(super) fn providers(cx: &mut Check<'_, '_>) {
 pub(super) fn tenants(cx: &mut Check<'_, '_>) {
     let world = cx.world;
     for (place, tenant) in world.tenants.iter().enumerate() {
-        let providers = || world.providers.iter().enumerate();
-        let called: Vec<Option<String>> = providers()
-            .flat_map(|(number, provider)| calls(world, cx.at, tenant, number, provider))
-            .collect();
+        let calls = world.deployments.iter().map(|deployment| calls(world, cx.at, tenant, deployment));
+        let called: BTreeSet<Option<String>> = calls.collect();
         let pooled = || {
-            providers().any(|(_, provider)| {
+            world.providers.iter().any(|provider| {
                 let mut pools = provider.pools.iter();
                 pools.any(|pool| jobs(world, cx.at, tenant, provider, pool).contains(&None))
             })
@@ -160,7 +158,7 @@ pub(super) fn tenants(cx: &mut Check<'_, '_>) {
         if callable || (tenant.models.is_empty() && pooled()) {
             continue;
         }
-        let reasons: BTreeSet<String> = called.into_iter().flatten().collect();
+        let reasons: Vec<String> = called.into_iter().flatten().collect();
         let help = if reasons.is_empty() {
             "there is no deployment".into()
         } else {

@@ -123,7 +123,7 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
         let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(letters).unwrap_or((after, ""));
-        if number.is_empty() {
+        if number.is_empty() || after.starts_with('.') {
             return Err(bad_number(text, example));
         }
         let size = match unit {
@@ -217,7 +217,12 @@ fn decimal(number: &str, decimals: u32, example: &str) -> Result<u128, Wrong> {
 }
 
 fn bad_number(number: &str, example: &str) -> Wrong {
-    wrong("bad-number", format!("`{number}` is not a number"), format!("write it like {example}"))
+    let message = if number.is_empty() {
+        "there is no number".to_string()
+    } else {
+        format!("`{number}` is not a number")
+    };
+    wrong("bad-number", message, format!("write it like {example}"))
 }
 
 fn bad_unit(unit: &str, example: &str) -> Wrong {
@@ -236,3 +241,6 @@ fn out_of_range(text: &str, help: &str) -> Wrong {
 fn wrong(code: &'static str, message: String, help: String) -> Wrong {
     Wrong { code, message, help: Some(help) }
 }
+
+#[cfg(test)]
+mod tests;

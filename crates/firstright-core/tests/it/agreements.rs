@@ -11,7 +11,7 @@ use firstright_core::check::check;
 use firstright_core::clause::{Answering, Clause};
 use firstright_core::text::agreements::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES};
 use firstright_core::text::{Diagnostic, Severity, read};
-use firstright_core::units::{DAY, HOUR, SECOND, Span, Timestamp, days_of};
+use firstright_core::units::{DAY, HOUR, Money, SECOND, Span, Timestamp, days_of};
 use firstright_core::world::World;
 
 type Sources = Vec<(String, String)>;
@@ -230,6 +230,44 @@ fn a_chain_of_amendments_holds_link_by_link() {
             ("a/s".to_owned(), day(2026, 1, 1), day(2027, 1, 1)),
         ]
     );
+}
+
+#[test]
+fn the_sample_world_says_what_the_design_says() {
+    let world = read(&load(&examples(), &["stargate.toml"])).0.expect("a world");
+    let at = day(2026, 6, 1);
+    let clause = |cite: &str| {
+        let found = world.in_force(at).find(|(id, _)| world.cite(*id) == cite);
+        found.map(|(_, entry)| entry).unwrap_or_else(|| panic!("{cite} is not in force"))
+    };
+    let view = |tenant: &'static str| firstright_core::workload::View {
+        is_job: false,
+        purpose: "api",
+        tenant,
+        model: Some("gpt-4o"),
+        region: None,
+        data_class: "general",
+        labels: Vec::new(),
+        accelerators: Vec::new(),
+        count: 0,
+        trains: false,
+    };
+    let Clause::Exclusivity(apis) = &clause("microsoft-2025/apis-on-azure").clause else { panic!("no wall") };
+    assert!(apis.binds(&view("acme")) && apis.binds(&view("eurobank")) && !apis.binds(&view("chatgpt")));
+    let first = &clause("microsoft-2025/chatgpt-first-on-azure").clause;
+    let Clause::FirstRefusal(first) = first else { panic!("no right") };
+    assert!(first.scope.matches(&view("chatgpt")) && !first.scope.matches(&view("acme")));
+    assert_eq!(first.answering, Answering::Standing);
+    let share = &clause("microsoft-2025/revenue-share").clause;
+    let Clause::RevenueShare(share) = share else { panic!("no share") };
+    let gross = Money(1_000_000_000_000);
+    assert_eq!(share.owed(gross, Money::ZERO), Money(200_000_000_000));
+    assert_eq!(clause("microsoft-2025/model-ip").until, day(2031, 1, 1));
+    for kept in
+        ["oracle-2025/training-commitment", "northwind-2025/northwind-probation", "standards/eu-residency"]
+    {
+        clause(kept);
+    }
 }
 
 #[test]
