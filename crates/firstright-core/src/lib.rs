@@ -55,5 +55,6 @@ pub mod settle;
 pub mod journal;
 pub mod show;
 pub mod text;
+pub mod check;
 
 pub use broker::{Broker, MAX_ATTEMPTS, MAX_RESUMPTIONS};

@@ -48,8 +48,8 @@ pub fn read_placed(sources: &[(String, String)]) -> (Option<(World, Positions)>,
     sections::tenants(&mut roots, r, &mut draft);
     let heads = sections::agreements(&mut roots, r, &mut draft);
     if let Some(heads) = amend::resolve(heads, r, &mut draft) {
-        let (heads, clauses_of) = clauses::read(heads, r, &mut draft);
-        amend::apply(&heads, &clauses_of, r, &mut draft);
+        let (removals, clauses_at) = clauses::read(heads, r, &mut draft);
+        amend::apply(&removals, &clauses_at, r, &mut draft);
     }
     for root in roots {
         root.finish(r);

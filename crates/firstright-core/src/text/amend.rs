@@ -63,28 +63,33 @@ pub(super) fn resolve<'t>(
     Some(heads)
 }
 
-/// Ends every clause that an amendment replaces or removes. `clauses_of` says which agreement each clause stands in and
-/// where its id is.
+/// Ends every clause that an amendment replaces or removes. `removals` says what each agreement removes, `clauses_at`
+/// where the id of each clause stands.
 pub(super) fn apply(
-    heads: &[(AgreementId, Vec<(String, Place)>)],
-    clauses_of: &[(ClauseId, Place)],
+    removals: &[(AgreementId, Vec<(String, Place)>)],
+    clauses_at: &[(ClauseId, Place)],
     r: &mut Reader<'_>,
     draft: &mut Draft,
 ) {
     let mut cuts: Vec<Cut> = Vec::new();
-    for (clause, at) in clauses_of {
+    for (clause, at) in clauses_at {
         let Some(entry) = draft.world.clauses.get(clause.index()) else { continue };
         for amended in inherited(&draft.world, entry.agreement, &entry.id) {
             let old = draft.world.clause(amended);
             if old.clause.kind() != entry.clause.kind() {
                 let (kind, id) = (old.clause.kind(), &entry.id);
                 let help = "give it an id of its own, and name the old one in `removes`";
-                r.error_help(at, "amends-other-kind", format!("`{id}` replaces a {kind} clause"), help);
+                r.error_help(
+                    at,
+                    "amends-other-kind",
+                    format!("`{id}` would replace a clause of another kind, {kind}"),
+                    help,
+                );
             }
             cuts.push(Cut { amended, by: entry.agreement, from: entry.from, at: at.clone() });
         }
     }
-    for (agreement, removes) in heads {
+    for (agreement, removes) in removals {
         for (id, at) in removes {
             let amended = inherited(&draft.world, *agreement, id);
             if amended.is_empty() {

@@ -298,8 +298,7 @@ fn price(f: &mut Fields<'_>, r: &mut Reader<'_>, world: &World) -> Clause {
     let prices_calls = calls.iter().any(|key| f.has(key));
     let prices_jobs = f.has("accelerators") || f.has("hour");
     let whole = if prices_jobs { f.has("accelerators") && f.has("hour") } else { clause.rates.is_some() };
-    let wrong = prices_calls && prices_jobs;
-    if wrong || (!whole && (prices_calls || prices_jobs)) || !(prices_calls || prices_jobs) {
+    if !whole || (prices_calls && prices_jobs) {
         let help = "calls: `input`, `output`, `request`; jobs: `accelerators` and `hour`";
         let message = "a price clause prices either calls or accelerator-hours";
         r.error_help(&f.spot().at, "one-of", message, help);

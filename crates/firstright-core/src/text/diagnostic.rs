@@ -70,7 +70,7 @@ impl Diagnostic {
         if let Some(line) = line {
             let number = self.line.to_string();
             let gutter = " ".repeat(number.len());
-            let shown: String = line.chars().take(MAX_SHOWN_CHARS).collect();
+            let shown: String = line.chars().take(MAX_SHOWN_CHARS).map(harmless).collect();
             let column = to_usize(self.column).saturating_sub(1);
             let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
             let indent: String = shown.chars().map(blank).take(column).collect();
@@ -87,6 +87,11 @@ impl Diagnostic {
         }
         out
     }
+}
+
+/// What a file holds must not steer the terminal that shows the report.
+fn harmless(c: char) -> char {
+    if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn to_usize(number: u32) -> usize {
@@ -128,6 +133,11 @@ impl<'s> Problems<'s> {
         self.add(Severity::Warning, at, code, message.into(), Some(help.into()));
     }
 
+    /// Is nothing more reported?
+    pub(crate) fn full(&self) -> bool {
+        self.list.len() >= MAX_DIAGNOSTICS
+    }
+
     pub(crate) fn any_error(&self) -> bool {
         self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
@@ -150,15 +160,20 @@ impl<'s> Problems<'s> {
         message: String,
         help: Option<String>,
     ) {
-        if self.list.len() >= MAX_DIAGNOSTICS {
-            return;
-        }
+        let (code, message, help) = match MAX_DIAGNOSTICS.checked_sub(self.list.len()) {
+            None | Some(0) => return,
+            Some(1) => ("too-many-problems", "there are more problems than are listed".to_string(), None),
+            Some(_) => (code, message, help),
+        };
+        // INVARIANT: no error is left out silently, because what stands for the rest is one.
+        let severity = if code == "too-many-problems" { Severity::Error } else { severity };
         let (file, text) = match self.sources.get(at.file) {
             Some((file, text)) => (file.clone(), text.as_str()),
             None => (String::new(), ""),
         };
         let (line, column) = line_and_column(text, at.span.start);
         let span = at.span.clone();
+        let message = message.chars().map(harmless).collect();
         self.list.push(Diagnostic { severity, code, file, line, column, span, message, help });
     }
 }

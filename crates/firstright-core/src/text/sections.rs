@@ -381,7 +381,7 @@ pub(super) fn distinct<'n>(
     for twice in World::duplicates(ids.clone().filter(|id| !id.is_empty())) {
         let places = ids.clone().zip(spots).filter(|(id, _)| *id == twice);
         for (_, spot) in places.skip(1) {
-            r.error(&spot.at, "duplicate-id", format!("there is a {what} `{twice}` already"));
+            r.error(&spot.at, "duplicate-id", format!("another {what} has the id `{twice}` already"));
         }
     }
 }

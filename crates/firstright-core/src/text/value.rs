@@ -120,9 +120,10 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(digits).unwrap_or((rest, ""));
+        let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(letters).unwrap_or((after, ""));
-        if number.is_empty() {
+        if number.is_empty() || after.starts_with('.') {
             return Err(bad_number(text, example));
         }
         let size = match unit {
@@ -144,7 +145,7 @@ pub(super) fn span(text: &str) -> Result<Span, Wrong> {
         let part = number.parse::<u64>().ok().and_then(|count| count.checked_mul(size));
         let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= MAX_SPAN);
         let Some(sum) = sum else { return Err(out_of_range(text, "the longest span is a hundred years")) };
-        (total, smaller_than, rest) = (sum, size, next);
+        (total, smaller_than, rest) = (sum, size, next.trim_start());
     }
     Ok(Span(total))
 }
@@ -216,7 +217,12 @@ fn decimal(number: &str, decimals: u32, example: &str) -> Result<u128, Wrong> {
 }
 
 fn bad_number(number: &str, example: &str) -> Wrong {
-    wrong("bad-number", format!("`{number}` is not a number"), format!("write it like {example}"))
+    let message = if number.is_empty() {
+        "there is no number".to_string()
+    } else {
+        format!("`{number}` is not a number")
+    };
+    wrong("bad-number", message, format!("write it like {example}"))
 }
 
 fn bad_unit(unit: &str, example: &str) -> Wrong {
@@ -235,3 +241,6 @@ fn out_of_range(text: &str, help: &str) -> Wrong {
 fn wrong(code: &'static str, message: String, help: String) -> Wrong {
     Wrong { code, message, help: Some(help) }
 }
+
+#[cfg(test)]
+mod tests;

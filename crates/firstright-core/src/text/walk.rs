@@ -51,7 +51,9 @@ impl Reader<'_> {
         wrong: &str,
         names: impl Iterator<Item = &'n str> + Clone,
     ) {
-        match did_you_mean(wrong, names) {
+        // Suggestions cost a comparison with every name: none are made for what is not reported any more.
+        let help = if self.problems.full() { None } else { did_you_mean(wrong, names) };
+        match help {
             Some(help) => self.error_help(at, code, message, help),
             None => self.error(at, code, message),
         }
@@ -208,6 +210,10 @@ impl<'t> Value<'t> {
         let DeValue::String(text) = self.data else { return self.wrong_type(r, "a string") };
         if text.chars().count() > MAX_TEXT {
             r.error(&self.at, "too-long", format!("`{}` is longer than {MAX_TEXT} characters", self.name));
+            return None;
+        }
+        if text.chars().any(char::is_control) {
+            r.error(&self.at, "bad-id", format!("`{}` holds control characters", self.name));
             return None;
         }
         if text.trim().is_empty() {
