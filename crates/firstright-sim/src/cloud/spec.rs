@@ -17,6 +17,9 @@ pub const DEFAULT_SPEC: &str = include_str!("default.toml");
 /// More clouds, deployments, keys or faults than this is a mistake in the file.
 const MAX_ENTRIES: usize = 64;
 
+/// No model writes longer answers, and each is held in memory.
+const MAX_OUTPUT_TOKENS: u64 = 500_000;
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -179,6 +182,9 @@ impl DeploymentSpec {
             if !quantiles.is_ordered() {
                 return Err(format!("`{key}` must rise from `p1` to `p99`"));
             }
+        }
+        if self.output_tokens.p99 > MAX_OUTPUT_TOKENS {
+            return Err(format!("`output_tokens` goes beyond {MAX_OUTPUT_TOKENS}"));
         }
         if self.cached_percent > 100 {
             return Err(format!("`cached_percent` is `{}`, over 100", self.cached_percent));
