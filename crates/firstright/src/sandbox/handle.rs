@@ -7,6 +7,7 @@ use firstright_sim::cloud::{Answer, Call, Deployed, Dialect, Operation, Refusal,
 use firstright_sim::rng::{Purpose, Rng};
 use http::response::Builder;
 use http::{HeaderMap, Method, Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -209,6 +210,9 @@ async fn controlled(index: usize, peers: &[Arc<Shared>], request: Request<Incomi
 
 /// An error without a rejection means that the client left.
 async fn read_body(body: Incoming) -> Result<Bytes, Option<Reject>> {
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(Some(Reject::TooLarge));
+    }
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Err(_) => Err(Some(Reject::TooSlow)),
         Ok(Ok(body)) => Ok(body.to_bytes()),

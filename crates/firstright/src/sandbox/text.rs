@@ -3,7 +3,7 @@
 /// Bytes of one token's text.
 const WORD: usize = 5;
 
-const WORDS: &str = "then some more work came down from both ends till each part took what was left over \
+const WORDS: &str = "then some more work came down from both ends till each part took what each left over \
      last week they gave back half once that year went past will hold when next load must move away \
      into free room near home ";
 
