@@ -7,6 +7,7 @@
 
 use crate::rng::{Purpose, Rng};
 
+mod call;
 mod capacity;
 mod counters;
 mod fault;
@@ -18,10 +19,12 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+use call::slowed;
 use capacity::{Capacity, Full};
 use counters::Tally;
 use fault::{Effects, Faults};
 
+pub use call::{Answer, Call, Deployed, Ending, Pacing, Reason, Refusal, Stall, Ticket, Usage, Verdict};
 pub use capacity::{CapacitySpec, Gauge, SlotsSpec};
 pub use counters::Counters;
 pub use fault::{Fault, LiveFault, ScheduledFault};
@@ -36,152 +39,6 @@ const CACHE_STEP: u64 = 128;
 
 /// More live faults than this at a time is a mistake.
 const MAX_LIVE_FAULTS: usize = 32;
-
-/// A deployment of one cloud, by its place in the spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deployed(usize);
-
-/// A well-formed call with a good key, to a deployment that knows the operation.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    pub operation: Operation,
-    pub deployment: Deployed,
-    pub prompt_tokens: u64,
-    /// Given, or drawn from the spec's share.
-    pub cached_tokens: Option<u64>,
-    pub max_tokens: Option<u64>,
-    /// Given by a trace: exactly so many come out.
-    pub output_tokens: Option<u64>,
-    /// `x-ms-spillover-deployment`.
-    pub spill_to: Option<&'a str>,
-}
-
-#[derive(Debug)]
-pub enum Verdict {
-    Serve(Answer),
-    Refuse(Refusal),
-    /// The connection is to be dropped without a word.
-    Hang,
-}
-
-/// An admitted call. The ticket must come back through [`Cloud::finish`].
-#[derive(Debug)]
-pub struct Answer {
-    pub ticket: Ticket,
-    pub served_by: Deployed,
-    pub spilled_from: Option<Deployed>,
-    pub output_tokens: u64,
-    /// Whether `max_tokens` cut it short.
-    pub at_limit: bool,
-    /// What the answer is to claim; the truth, unless a fault says otherwise.
-    pub usage: Usage,
-    /// Simulated nanoseconds until the first token.
-    pub first_token_ns: u64,
-    pub pacing: Pacing,
-    pub cut_after_chunks: Option<u32>,
-    pub stall: Option<Stall>,
-    pub gauge: Gauge,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    pub prompt: u64,
-    pub cached: u64,
-    pub output: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stall {
-    pub after_chunks: u32,
-    /// Simulated nanoseconds.
-    pub for_ns: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal {
-    pub by: Deployed,
-    pub reason: Reason,
-    /// Simulated nanoseconds.
-    pub retry_after_ns: Option<u64>,
-    pub gauge: Gauge,
-    /// Why the spillover, if one was tried, refused as well.
-    pub spill_failed: Option<Reason>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The provisioned bucket is over 100 %.
-    Utilization,
-    Quota(Quota),
-    Slots {
-        status: u16,
-    },
-    /// A fault: 429 whatever the capacity.
-    Storm,
-    /// A fault: 5xx.
-    BrownOut {
-        status: u16,
-    },
-    ContextTooLong {
-        context_tokens: u64,
-        asked: u64,
-    },
-}
-
-impl Reason {
-    /// The HTTP status.
-    pub fn status(self) -> u16 {
-        match self {
-            Reason::Utilization | Reason::Quota(_) | Reason::Storm => 429,
-            Reason::Slots { status } | Reason::BrownOut { status } => status,
-            Reason::ContextTooLong { .. } => 400,
-        }
-    }
-
-    /// Azure spills on 429, 500, 503 and a context that is too long.
-    fn spills(self) -> bool {
-        matches!(self.status(), 400 | 429 | 500 | 503)
-    }
-}
-
-/// Proof of admission: what to give back at the end.
-#[derive(Debug)]
-pub struct Ticket {
-    deployment: usize,
-    number: u64,
-    charged: u64,
-    truth: Usage,
-    claimed: Usage,
-}
-
-impl Ticket {
-    /// The number of the call in its cloud, from 1.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    Whole,
-    Cut,
-    Abandoned,
-}
-
-/// The gaps between one answer's tokens.
-#[derive(Clone, Debug)]
-pub struct Pacing {
-    rng: Rng,
-    gap_us: Quantiles,
-    slow_percent: u32,
-}
-
-impl Pacing {
-    /// Simulated nanoseconds until the next token.
-    pub fn next_gap_ns(&mut self) -> u64 {
-        slowed(self.gap_us.draw(&mut self.rng).saturating_mul(1_000), self.slow_percent)
-    }
-}
 
 /// One provider: its deployments' capacity, its faults, its counts.
 #[derive(Debug)]
@@ -476,14 +333,6 @@ impl Chance {
     }
 }
 
-impl Usage {
-    fn scaled(self, percent: u32) -> Usage {
-        let scale =
-            |tokens: u64| u64::try_from(u128::from(tokens) * u128::from(percent) / 100).unwrap_or(u64::MAX);
-        Usage { prompt: scale(self.prompt), cached: scale(self.cached), output: scale(self.output) }
-    }
-}
-
 fn cached_tokens(spec: &DeploymentSpec, call: &Call<'_>) -> u64 {
     if let Some(given) = call.cached_tokens {
         return given.min(call.prompt_tokens);
@@ -493,8 +342,4 @@ fn cached_tokens(spec: &DeploymentSpec, call: &Call<'_>) -> u64 {
     }
     let share = u128::from(call.prompt_tokens) * u128::from(spec.cached_percent) / 100;
     u64::try_from(share).unwrap_or(u64::MAX) / CACHE_STEP * CACHE_STEP
-}
-
-fn slowed(nanos: u64, percent: u32) -> u64 {
-    u64::try_from(u128::from(nanos) * u128::from(percent) / 100).unwrap_or(u64::MAX)
 }
