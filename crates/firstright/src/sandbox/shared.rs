@@ -48,7 +48,7 @@ impl Shared {
 pub(super) struct Serving {
     shared: Arc<Shared>,
     ticket: Option<Ticket>,
-    /// Output tokens written so far.
+    /// Output tokens written so far; a whole answer is written at once, so until then it has none.
     pub(super) emitted: u64,
 }
 

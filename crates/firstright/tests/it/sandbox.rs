@@ -478,6 +478,46 @@ fn a_refusing_cloud_closes_its_port_and_comes_back_through_another() {
 }
 
 #[test]
+fn a_refusing_cloud_also_drops_the_connections_it_has() {
+    let running = clouds();
+    let (_, oracle) = azure_and_oracle(&running);
+    let mut stream = TcpStream::connect(oracle.address).unwrap();
+    let body = chat("gpt-5").to_string();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: s\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        oracle.key,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+    let refuse = LiveFault { deployment: None, for_s: None, fault: Fault::RefuseConnections {} };
+    oracle.put_faults(vec![refuse]).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(!rest.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!((oracle.counters().served, oracle.counters().failed), (1, 1));
+}
+
+#[test]
+fn a_spill_that_fails_says_why_beside_the_first_refusal() {
+    let running = clouds();
+    let (azure, _) = azure_and_oracle(&running);
+    let live =
+        |deployment: &str, fault| LiveFault { deployment: Some(deployment.to_owned()), for_s: None, fault };
+    let storm = Fault::ThrottleStorm { percent: 100, retry_after_ms: 400 };
+    let broken = Fault::BrownOut { slow_percent: 100, error_percent: 100, status: 500 };
+    azure.put_faults(vec![live("gpt-5-ptu", storm), live("gpt-5-payg", broken)]).unwrap();
+    let reply = post(azure, "/openai/v1/chat/completions", "", &chat("gpt-5-ptu"));
+    assert_eq!((reply.status, reply.header("x-ms-spillover-error")), (429, Some("500")));
+    assert_eq!(reply.header("retry-after-ms"), Some("2"));
+    // The Responses API doesn't spill, so nothing failed to.
+    let body = json!({ "model": "gpt-5-ptu", "input": "hello" });
+    let reply = post(azure, "/openai/v1/responses", "", &body);
+    assert_eq!((reply.status, reply.header("x-ms-spillover-error")), (429, None));
+}
+
+#[test]
 fn a_client_that_leaves_is_counted() {
     let slow = Quantiles { p1: 500_000, p50: 500_000, p90: 500_000, p99: 500_000 };
     let running = clouds_with(|spec| spec.clouds[1].deployments[0].token_gap_us = slow);
