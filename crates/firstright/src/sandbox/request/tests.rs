@@ -1,0 +1,40 @@
+use super::read;
+use firstright_sim::cloud::Operation;
+
+#[test]
+fn counts_come_from_the_content_or_from_the_header() {
+    let body =
+        br#"{"model":"m","messages":"12345678","max_tokens":9,"max_completion_tokens":7,"stream":null}"#;
+    let asked = read(Operation::Chat, body, None).unwrap();
+    assert_eq!((asked.prompt_tokens, asked.max_tokens, asked.stream), (3, Some(7), false));
+    let asked = read(Operation::Chat, body, Some("100, 20,5")).unwrap();
+    assert_eq!((asked.prompt_tokens, asked.forced_output, asked.forced_cached), (100, Some(20), Some(5)));
+}
+
+#[test]
+fn inputs_are_counted_in_every_form() {
+    let cases = [(r#""text""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1,2],[3]]", 2), (" [ 7 ]", 1)];
+    for (input, wanted) in cases {
+        let body = format!(r#"{{"input":{input}}}"#);
+        assert_eq!(read(Operation::Embeddings, body.as_bytes(), None).unwrap().results, wanted, "{input}");
+    }
+}
+
+#[test]
+fn mistakes_are_told() {
+    let cases = [
+        (Operation::Chat, "{", None, "failed to parse"),
+        (Operation::Chat, r#"{"input":"x"}"#, None, "'messages'"),
+        (Operation::Chat, r#"{"messages":[],"n":2}"#, None, "'n'"),
+        (Operation::Chat, r#"{"messages":[]}"#, Some("1"), "PROMPT,OUTPUT"),
+        (Operation::Chat, r#"{"messages":[]}"#, Some("1,99999999999"), "PROMPT,OUTPUT"),
+        (Operation::Embeddings, r#"{"input":[]}"#, None, "'input'"),
+        (Operation::Embeddings, r#"{"input":"x","dimensions":9999}"#, None, "'dimensions'"),
+        (Operation::Images, r#"{"prompt":"x","n":11}"#, None, "'n'"),
+        (Operation::Images, r#"{"prompt":"x","stream":true}"#, None, "stream"),
+    ];
+    for (operation, body, forced, wanted) in cases {
+        let error = read(operation, body.as_bytes(), forced).unwrap_err();
+        assert!(error.contains(wanted), "{body}: {error}");
+    }
+}

@@ -1,0 +1,30 @@
+use super::{Route, route};
+use firstright_sim::cloud::{Dialect, Operation};
+
+#[test]
+fn each_dialect_has_its_paths() {
+    let call = |operation, deployment| Some(Route::Call { operation, deployment });
+    let (azure, openai, dated) = (Dialect::Azure, Dialect::Openai, Some("a=b&api-version=2024-10-21"));
+    let cases = [
+        (openai, "/v1/chat/completions", None, call(Operation::Chat, None)),
+        (openai, "/v1/responses", None, call(Operation::Responses, None)),
+        (openai, "/v1/embeddings", None, call(Operation::Embeddings, None)),
+        (openai, "/v1/images/generations", None, call(Operation::Images, None)),
+        (openai, "/v1/models", None, Some(Route::Models)),
+        (openai, "/openai/v1/models", None, None),
+        (openai, "/v1/", None, None),
+        (azure, "/openai/v1/chat/completions", None, call(Operation::Chat, None)),
+        (azure, "/openai/deployments/d/chat/completions", dated, call(Operation::Chat, Some("d"))),
+        (azure, "/openai/deployments/d/chat/completions", None, None),
+        (azure, "/openai/deployments/d/chat/completions", Some("api-version="), None),
+        (azure, "/openai/deployments/d/responses", dated, None),
+        (azure, "/openai/responses", dated, call(Operation::Responses, None)),
+        (azure, "/openai/responses", None, None),
+        (azure, "/openai/chat/completions", dated, None),
+        (azure, "/openai/v1/models", None, Some(Route::Models)),
+        (azure, "/v1/models", None, None),
+    ];
+    for (dialect, path, query, wanted) in cases {
+        assert_eq!(route(dialect, path, query), wanted, "{dialect:?} {path} {query:?}");
+    }
+}

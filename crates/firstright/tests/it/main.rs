@@ -1,0 +1,3 @@
+//! The binary's parts as a user meets them.
+
+mod sandbox;
