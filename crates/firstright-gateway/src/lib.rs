@@ -4,4 +4,7 @@
 //! No rule about who serves a request stands here.
 
 mod chunked;
+mod length;
 pub mod listen;
+pub mod relay;
+pub mod upstream;

@@ -9,6 +9,7 @@
 mod tests;
 
 use crate::chunked::{Chunked, Run};
+use crate::length::length;
 
 /// Envoy's and nginx's order of magnitude; hyper's own bound is its buffer.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -211,7 +212,7 @@ impl Head {
                 if self.length.is_some() {
                     return Err(Objection::Length);
                 }
-                self.length = Some(number(value).ok_or(Objection::Length)?);
+                self.length = Some(length(value).ok_or(Objection::Length)?);
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 if self.is_chunked || value != b"chunked" {
@@ -236,14 +237,6 @@ impl Head {
             (Some(length), false) => Ok(At::Fixed(length)),
         }
     }
-}
-
-/// Digits only: no sign, no list, no room to overflow.
-pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 /// A registered name without escapes, an IPv4 address, or a bracketed IPv6 address, with an optional port.
