@@ -46,7 +46,7 @@ impl Gateway {
     }
 
     pub async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        without_delay(TcpStream::connect(self.address).await.unwrap())
     }
 
     pub fn ask_to_drain(&self) {
@@ -71,8 +71,14 @@ impl Provider {
     }
 
     pub async fn accept(&self) -> TcpStream {
-        self.listener.accept().await.unwrap().0
+        without_delay(self.listener.accept().await.unwrap().0)
     }
+}
+
+/// A paused clock does not wait for the kernel to send small writes.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    stream.set_nodelay(true).unwrap();
+    stream
 }
 
 /// Reads one head, and as much body as its Content-Length says.

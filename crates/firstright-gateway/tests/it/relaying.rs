@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firstright_gateway::listen::Limits;
-use firstright_gateway::relay::{Cut, Gate, Passing, RelayBody, Reply, Verdict};
+use firstright_gateway::relay::{Cut, Gate, Passing, Reply, Verdict};
 use firstright_gateway::upstream::{Budgets, Client, PoolLimits, RequestHead, Target};
 use hyper::Response;
 use tokio::net::TcpStream;
@@ -51,7 +51,7 @@ async fn relay(hook: impl FnMut(Passing<'_>) -> Verdict + 'static) -> Relayed {
         async move {
             let head = RequestHead::new("GET", &target, "/").unwrap();
             let answer = sending.send(&target, head, vec![], &Budgets::default()).await.unwrap();
-            Response::new(Reply::Relay(RelayBody::new(answer.body, hook)))
+            Response::new(Reply::relay(answer.body, hook))
         }
     });
     let mut client = gateway.connect().await;
