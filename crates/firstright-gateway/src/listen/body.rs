@@ -1,0 +1,114 @@
+//! What does the request say, all of it, and within which bounds?
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use hyper::body::Incoming;
+
+/// How much of a body is taken, and how long that may last.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Bytes. 20 MiB holds several images in base64; a route may say less.
+    pub bytes: usize,
+    /// From the first wait to the last byte.
+    pub timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { bytes: 20 * 1024 * 1024, timeout: Duration::from_secs(60) }
+    }
+}
+
+/// Memory is set aside ahead of the bytes up to here; a length that is only claimed must not cost us more.
+const AHEAD_BYTES_MAX: usize = 256 * 1024;
+
+/// Why a request body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestBodyError {
+    /// More than this many bytes.
+    TooLarge(usize),
+    /// The client was too slow.
+    TimedOut,
+    /// The client went away or sent what is no body.
+    Broken,
+}
+
+impl std::fmt::Display for RequestBodyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooLarge(bytes) => write!(f, "take the request body: it is larger than `{bytes}` bytes"),
+            Self::TimedOut => write!(f, "read the request body in time"),
+            Self::Broken => write!(f, "read the request body to its end"),
+        }
+    }
+}
+
+impl std::error::Error for RequestBodyError {}
+
+/// Reads a body to its end. One that came with its head is not copied and needs no timer.
+pub async fn read_whole(mut body: Incoming, limits: BodyLimits) -> Result<Bytes, RequestBodyError> {
+    let claimed = body.size_hint().exact();
+    if claimed.is_some_and(|claimed| claimed > limits.bytes as u64) {
+        return Err(RequestBodyError::TooLarge(limits.bytes));
+    }
+    let mut reading = std::pin::pin!(collect(&mut body, claimed, limits.bytes));
+    if let Some(result) = poll_now(reading.as_mut()).await {
+        return result;
+    }
+    tokio::time::timeout(limits.timeout, reading).await.unwrap_or(Err(RequestBodyError::TimedOut))
+}
+
+async fn collect(body: &mut Incoming, claimed: Option<u64>, limit: usize) -> Result<Bytes, RequestBodyError> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(data) = next(body).await? {
+        if first.len() + all.len() + data.len() > limit {
+            return Err(RequestBodyError::TooLarge(limit));
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            let ahead = claimed.map_or(0, |claimed| usize::try_from(claimed).unwrap_or(usize::MAX));
+            all.reserve(ahead.clamp(first.len() + data.len(), AHEAD_BYTES_MAX.max(first.len() + data.len())));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// The next bytes; trailers are dropped.
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, RequestBodyError> {
+    loop {
+        if body.is_end_stream() {
+            return Ok(None);
+        }
+        match std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(RequestBodyError::Broken),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data()
+                    && !data.is_empty()
+                {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// Polls once; none when the future has to wait.
+async fn poll_now<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}

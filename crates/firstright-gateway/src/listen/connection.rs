@@ -1,0 +1,195 @@
+//! What happens on one client's connection?
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::Limits;
+use super::gate::{Findings, Gate};
+use super::permit::Permit;
+use super::register::{Phase, Register, Watch};
+use super::scan::Objection;
+
+/// Serves `stream` in a task of this thread.
+pub(super) fn spawn<H, F, B>(
+    stream: TcpStream,
+    permit: Permit,
+    limits: &Limits,
+    register: &Rc<Register>,
+    handler: &Rc<H>,
+) where
+    H: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let place = register.enter();
+    let index = place.index();
+    let watch = place.watch.clone();
+    let (gate, findings) = Gate::new(stream, watch.clone());
+    let handler = handler.clone();
+    let served = Cell::new(0_u64);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let ordinal = served.get();
+        served.set(ordinal + 1);
+        let objection = findings.objection_to(ordinal);
+        let serving = Serving::enter(&watch, &findings);
+        // Nothing of the handler runs for a request that we refuse.
+        let answer = if objection.is_none() { Some(handler(request)) } else { None };
+        async move {
+            let answer = match answer {
+                Some(answer) => answer.await.map(Content::Handlers),
+                None => refusal(objection),
+            };
+            Ok::<_, Infallible>(answer.map(|content| Served { content, _serving: serving }))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(limits.buffer_bytes).header_read_timeout(None);
+    let connection = builder.serve_connection(TokioIo::new(gate), service);
+    let watch = place.watch.clone();
+    let task = tokio::task::spawn_local(async move {
+        let _permit = permit;
+        let _place = place;
+        let mut connection = pin!(connection);
+        let mut told = false;
+        std::future::poll_fn(|cx| {
+            watch.wake_by(cx.waker());
+            let mut state = connection.as_mut().poll(cx);
+            // hyper would close over a request whose head is on the way; it is told once the request is served. The
+            // sweep sees to those that stay silent.
+            let is_between = matches!(watch.phase(), Phase::Idle | Phase::Serving);
+            if state.is_pending() && watch.is_draining() && !told && is_between {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+                state = connection.as_mut().poll(cx);
+            }
+            // The error says how the client went away, which nobody can act upon.
+            state.map(drop)
+        })
+        .await;
+    });
+    register.arm(index, task.abort_handle());
+}
+
+/// The time between a request's head and the end of its answer.
+struct Serving {
+    watch: Rc<Watch>,
+    findings: Rc<Findings>,
+}
+
+impl Serving {
+    fn enter(watch: &Rc<Watch>, findings: &Rc<Findings>) -> Self {
+        watch.enter(Phase::Serving);
+        Self { watch: watch.clone(), findings: findings.clone() }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.watch.enter(if self.findings.is_mid_head() { Phase::Head } else { Phase::Idle });
+    }
+}
+
+enum Content<B> {
+    Handlers(B),
+    Refusal(Option<Bytes>),
+}
+
+/// An answer's body on its way out.
+pub struct Served<B> {
+    content: Content<B>,
+    _serving: Serving,
+}
+
+/// 400 and close: after a head that two parties may read differently nothing on this connection can be trusted.
+fn refusal<B>(objection: Option<Objection>) -> Response<Content<B>> {
+    let text = objection.map(Objection::text).unwrap_or_default();
+    let body = format!(
+        "{{\"error\":{{\"message\":\"{text}\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_http\"}}}}"
+    );
+    let mut response = Response::new(Content::Refusal(Some(body.into())));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What a handler's body gives, or the bytes of a refusal.
+pub enum Piece<D> {
+    /// From the handler.
+    Handlers(D),
+    /// From us.
+    Refusal(Bytes),
+}
+
+impl<D: Buf> Buf for Piece<D> {
+    fn remaining(&self) -> usize {
+        match self {
+            Self::Handlers(data) => data.remaining(),
+            Self::Refusal(data) => data.remaining(),
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Self::Handlers(data) => data.chunk(),
+            Self::Refusal(data) => data.chunk(),
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Handlers(data) => data.advance(count),
+            Self::Refusal(data) => data.advance(count),
+        }
+    }
+}
+
+impl<B: Body + Unpin> Body for Served<B> {
+    type Data = Piece<B::Data>;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match &mut self.content {
+            Content::Handlers(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(Piece::Handlers)))),
+            Content::Refusal(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(Piece::Refusal(bytes)))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Handlers(body) => body.is_end_stream(),
+            Content::Refusal(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Handlers(body) => body.size_hint(),
+            Content::Refusal(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
+    }
+}

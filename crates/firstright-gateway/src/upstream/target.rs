@@ -1,0 +1,93 @@
+//! Where may a request be sent?
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustls::pki_types::ServerName;
+
+use super::tls::Trust;
+
+/// An authority that configuration has fixed. Nothing of a request can make or change one, so a credential that is
+/// bound to a target cannot go elsewhere.
+#[derive(Debug, Clone)]
+pub struct Target {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: u64,
+    host: String,
+    port: u16,
+    /// As the Host header says it.
+    authority: String,
+    tls: Option<(ServerName<'static>, Trust)>,
+}
+
+/// Why a target cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadTarget {
+    host: String,
+}
+
+impl std::fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "use `{}` as a host name or address", self.host)
+    }
+}
+
+impl std::error::Error for BadTarget {}
+
+/// Targets are few and live as long as their configuration, so numbers are never used again.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Target {
+    /// Without TLS: for loopback and private networks.
+    pub fn plain(host: &str, port: u16) -> Result<Self, BadTarget> {
+        Self::new(host, port, 80, None)
+    }
+
+    /// With TLS, the certificate being checked against `host`.
+    pub fn tls(host: &str, port: u16, trust: Trust) -> Result<Self, BadTarget> {
+        Self::new(host, port, 443, Some(trust))
+    }
+
+    fn new(host: &str, port: u16, default_port: u16, trust: Option<Trust>) -> Result<Self, BadTarget> {
+        let bad = || BadTarget { host: host.to_owned() };
+        // The TLS library's grammar of names serves for both: no path, no user, no space.
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
+        let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let authority = if port == default_port { shown } else { format!("{shown}:{port}") };
+        let inner = Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            host: host.to_owned(),
+            port,
+            authority,
+            tls: trust.map(|trust| (name, trust)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The host name or address that is dialled.
+    pub fn host(&self) -> &str {
+        &self.inner.host
+    }
+
+    /// The TCP port that is dialled.
+    pub fn port(&self) -> u16 {
+        self.inner.port
+    }
+
+    /// What the Host header says.
+    pub fn authority(&self) -> &str {
+        &self.inner.authority
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    pub(super) fn handshake(&self) -> Option<(&ServerName<'static>, &Trust)> {
+        self.inner.tls.as_ref().map(|(name, trust)| (name, trust))
+    }
+}
