@@ -3,8 +3,18 @@
 //! `listen` takes requests from clients, `upstream` takes them to providers, `relay` brings the answer back.
 //! No rule about who serves a request stands here.
 
+pub mod handler;
+pub mod keys;
+pub mod endpoint;
+mod open_call;
+mod attempt;
+pub mod answer;
+mod refuse;
+
+pub mod listen;
+pub mod upstream;
+pub mod relay;
 mod chunked;
 mod length;
-pub mod listen;
-pub mod relay;
-pub mod upstream;
+
+pub use handler::Gateway;

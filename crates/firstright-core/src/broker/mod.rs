@@ -116,6 +116,12 @@ impl Broker {
         calls.map(|open| (&open.call, open.serving.is_some()))
     }
 
+    /// Is a provider serving the call?
+    pub fn is_serving(&self, call: crate::workload::CallId) -> bool {
+        let open = self.state.as_ref().and_then(|state| state.calls.get(&call));
+        open.is_some_and(|open| open.serving.is_some())
+    }
+
     /// Leases in force: (lease, job, place, accelerators).
     pub fn open_leases(&self) -> impl Iterator<Item = (LeaseId, JobId, Place, u32)> {
         let leases = self.state.iter().flat_map(|state| state.leases.iter());

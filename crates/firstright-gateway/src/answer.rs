@@ -1,0 +1,155 @@
+//! How does the answer go out: its headers, its bytes, and its last bytes only once they are settled on disk?
+
+use bytes::{Bytes, BytesMut};
+use firstright_core::fact::Ending;
+use firstright_core::usage::Usage;
+use firstright_wire::headers::forwards_response;
+use firstright_wire::openai::error::{chat_event, responses_event};
+use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
+use firstright_wire::operation::Operation;
+use firstright_wire::usage::Reading;
+use http::{HeaderMap, HeaderValue, Response};
+
+use crate::open_call::OpenCall;
+use crate::relay::{Gate, Passing, Reply, Verdict};
+
+/// What the gateway answers with.
+pub type Answer = Response<Reply<Hook>>;
+
+/// The hook of a relayed answer.
+pub type Hook = Box<dyn FnMut(Passing<'_>) -> Verdict>;
+
+/// What the caller learns of the decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub provider: HeaderValue,
+    pub deployment: HeaderValue,
+    pub decision: u64,
+    pub ground: HeaderValue,
+}
+
+impl Told {
+    /// Puts it into an answer's headers, beside those of the provider's that may pass.
+    pub(crate) fn headers(self, from: &HeaderMap, to: &mut HeaderMap) {
+        to.reserve(from.len() + 5);
+        for (name, value) in from {
+            if forwards_response(name.as_str()) {
+                to.append(name, value.clone());
+            }
+        }
+        to.insert("x-firstright-provider", self.provider);
+        to.insert("x-firstright-deployment", self.deployment);
+        to.insert("x-firstright-decision", HeaderValue::from(self.decision));
+        to.insert("x-firstright-ground", self.ground);
+    }
+}
+
+/// The wire's usage in the core's buckets: what the core has no bucket for counts where it is priced.
+pub(crate) fn usage_of(reading: Reading) -> Option<Usage> {
+    reading.sound().map(|usage| Usage {
+        input: usage.input + usage.cache_write + usage.audio_in,
+        cached_input: usage.cached_input,
+        output: usage.output + usage.audio_out,
+        reasoning: usage.reasoning,
+        requests: usage.images.max(usage.requests).max(1),
+    })
+}
+
+/// A relayed stream: metered as it passes; its end is held until the settlement is durable; a provider that breaks off is
+/// told to the caller in the stream, because clients take a silent end for success.
+pub(crate) fn hook(operation: Operation, injected: bool, open: OpenCall) -> Hook {
+    let mut stream = Stream { operation, meter: StreamMeter::new(operation, injected), open, settled: false };
+    Box::new(move |passing| stream.passing(passing))
+}
+
+struct Stream {
+    operation: Operation,
+    meter: StreamMeter,
+    open: OpenCall,
+    settled: bool,
+}
+
+impl Stream {
+    fn passing(&mut self, passing: Passing<'_>) -> Verdict {
+        match passing {
+            Passing::Chunk(bytes) => self.chunk(bytes),
+            Passing::End(bytes) => self.end(bytes),
+            Passing::Broken(_, bytes) => self.cut(bytes),
+            // Dropping the call settles it by what was counted.
+            Passing::Abandoned => Verdict::Cut,
+        }
+    }
+
+    fn chunk(&mut self, bytes: &mut Bytes) -> Verdict {
+        let passage = self.meter.push(bytes);
+        let whole = passage.carried.is_empty() && passage.forward.iter().eq(std::iter::once(0..bytes.len()));
+        self.count();
+        if !whole {
+            let mut out = BytesMut::with_capacity(bytes.len() + passage.carried.len());
+            for piece in passage.pieces(bytes) {
+                out.extend_from_slice(piece);
+            }
+            *bytes = out.freeze();
+        }
+        // A stream of pictures has several ends; it is settled at its last byte.
+        if passage.ended && !self.settled && self.operation != Operation::ImagesGenerations {
+            let gate = self.settle(Ending::Complete);
+            let mut out = BytesMut::from(&bytes[..]);
+            out.extend_from_slice(&self.meter.take_held());
+            *bytes = out.freeze();
+            return Verdict::ReleaseAfter(gate);
+        }
+        Verdict::Release
+    }
+
+    fn end(&mut self, bytes: &mut Bytes) -> Verdict {
+        let end = self.meter.finish();
+        if self.settled {
+            *bytes = self.meter.take_held().into();
+            return Verdict::Release;
+        }
+        match end {
+            StreamEnd::Complete => {
+                let gate = self.settle(Ending::Complete);
+                *bytes = self.meter.take_held().into();
+                Verdict::FinishAfter(gate)
+            }
+            StreamEnd::Failed => {
+                let gate = self.settle(Ending::Cut);
+                *bytes = self.meter.take_held().into();
+                Verdict::FinishAfter(gate)
+            }
+            StreamEnd::CutWithoutDone => self.cut(bytes),
+        }
+    }
+
+    fn cut(&mut self, bytes: &mut Bytes) -> Verdict {
+        if self.settled {
+            return Verdict::Finish;
+        }
+        let message = "the provider broke off before the end of its answer";
+        *bytes = match self.operation {
+            Operation::Responses => responses_event("upstream_cut", message, self.meter.events()),
+            _ => chat_event("upstream_cut", "api_error", message),
+        }
+        .into();
+        Verdict::FinishAfter(self.settle(Ending::Cut))
+    }
+
+    /// Until the provider says, each content delta counts as a token.
+    fn count(&mut self) {
+        self.open.counted.output = self.meter.metered().content_deltas;
+    }
+
+    fn settle(&mut self, ending: Ending) -> Gate {
+        self.settled = true;
+        self.count();
+        let usage = usage_of(self.meter.metered().usage);
+        let stepped = self.open.settle(usage, ending);
+        let durable = self.open.engine().durable(stepped.record);
+        Box::pin(async move {
+            durable.await;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What came of sending a call to one provider?
+
+use firstright_core::fact::{FailureKind, Observation};
+use firstright_core::units::Span;
+use firstright_core::world::Digest;
+use firstright_wire::azure::limits::Limits;
+use firstright_wire::azure::refusal::{self, Refusal};
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use bytes::Bytes;
+
+use crate::upstream::{Response, SendError, SendErrorKind};
+
+/// The longest error body that is read from a provider, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// An attempt that did not serve the call.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub kind: FailureKind,
+    pub status: u16,
+    pub retry_after: Option<Span>,
+    /// Over the status and headers of the answer.
+    pub evidence: Digest,
+    /// The provider's own answer, for a request that it refused for the request's sake.
+    pub answer: Option<(StatusCode, HeaderMap, Bytes)>,
+}
+
+impl Failed {
+    /// There was no answer.
+    pub(crate) fn unanswered(error: &SendError) -> Failed {
+        let kind = match error.kind {
+            SendErrorKind::ConnectTimeout | SendErrorKind::HeadTimeout => FailureKind::TimedOut,
+            _ => FailureKind::Unreachable,
+        };
+        let evidence = Digest(Sha256::digest(error.to_string().as_bytes()).into());
+        Failed { kind, status: 0, retry_after: None, evidence, answer: None }
+    }
+
+    /// The answer broke off before it was whole, and none of it had gone to the caller.
+    pub(crate) fn broken(why: &str) -> Failed {
+        let evidence = Digest(Sha256::digest(why.as_bytes()).into());
+        Failed { kind: FailureKind::Unreachable, status: 0, retry_after: None, evidence, answer: None }
+    }
+
+    /// The provider answered with an error.
+    pub(crate) async fn answered(mut response: Response) -> Failed {
+        let limits = limits_of(&response.headers);
+        let evidence = evidence_of(response.status, &response.headers);
+        let body = response.body.read_whole(MAX_ERROR_BODY).await.unwrap_or_default();
+        let status = response.status.as_u16();
+        let kind = match refusal::classify(status, &limits, &body) {
+            Refusal::Throttled => FailureKind::Throttled,
+            Refusal::Overloaded | Refusal::ServerError => FailureKind::ServerError,
+            // A deployment that is not there, or that takes less context than the others: theirs, and another may do.
+            Refusal::NotFound | Refusal::ContextTooLong => FailureKind::ServerError,
+            Refusal::Auth => FailureKind::Unauthorised,
+            Refusal::ContentFilter | Refusal::BadRequest => FailureKind::Rejected,
+        };
+        let retry_after = limits.retry_after_ms.map(Span::from_millis);
+        let answer = (kind == FailureKind::Rejected).then(|| (response.status, response.headers, body));
+        Failed { kind, status, retry_after, evidence, answer }
+    }
+}
+
+/// What an answer's headers say of limits.
+pub(crate) fn limits_of(headers: &HeaderMap) -> Limits {
+    Limits::from_headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+}
+
+/// What they say of capacity; none if they say nothing.
+pub(crate) fn observation_of(limits: &Limits) -> Option<Observation> {
+    let seen = Observation {
+        limit_tokens: limits.limit_tokens,
+        remaining_tokens: limits.remaining_tokens,
+        limit_requests: limits.limit_requests,
+        remaining_requests: limits.remaining_requests,
+        utilisation: limits.utilization_ppm,
+        spilled: limits.spilled,
+    };
+    (seen != Observation::default()).then_some(seen)
+}
+
+/// The digest of a refusal: what the counterparty can compare with its own log.
+fn evidence_of(status: StatusCode, headers: &HeaderMap) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(status.as_u16().to_be_bytes());
+    for (name, value) in headers {
+        hash.update(name.as_str().as_bytes());
+        hash.update(b": ");
+        hash.update(value.as_bytes());
+        hash.update(b"\n");
+    }
+    Digest(hash.finalize().into())
+}

@@ -1,0 +1,400 @@
+//! What becomes of one request: who calls, what is asked, where it goes, and what comes back?
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firstright_core::decision::{Action, Decision, Ground};
+use firstright_core::fact::{Ending, Fact};
+use firstright_core::show;
+use firstright_core::workload::Call;
+use firstright_core::world::{DeploymentId, ModelId, World};
+use firstright_engine::{Engine, Noted};
+use firstright_wire::openai::request::{Peek, peek, rewrite};
+use firstright_wire::openai::response;
+use firstright_wire::operation::{Operation, PathRefused, Route};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use crate::answer::{Answer, Told, hook, usage_of};
+use crate::attempt::{Failed, limits_of, observation_of};
+use crate::endpoint::Endpoint;
+use crate::keys::{Keys, Principal};
+use crate::listen::{BodyLimits, RequestBodyError, read_whole};
+use crate::open_call::OpenCall;
+use crate::refuse::No;
+use crate::relay::Reply;
+use crate::upstream::{self, Budgets, Client};
+
+/// Output tokens reserved for a request that bounds none: about the 90th percentile of real chat traffic (Azure's
+/// conversation trace of 2023 has it at 458, and today's answers are longer).
+const DEFAULT_MAX_OUTPUT: u64 = 1_024;
+/// The longest answer that is read whole, in bytes: a batch of embeddings or of pictures.
+const MAX_WHOLE_ANSWER: usize = 64 << 20;
+
+/// What the handlers of all threads share.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The decisions.
+    pub engine: Arc<Engine>,
+    /// The law that ids are resolved by.
+    pub world: Arc<World>,
+    /// Where each deployment of the law is, by its number; none for one that configuration does not reach.
+    pub endpoints: Vec<Option<Endpoint>>,
+    /// Who may call.
+    pub keys: Keys,
+    /// How long each part of an attempt may take.
+    pub budgets: Budgets,
+    /// What a request's body may be.
+    pub body: BodyLimits,
+    /// Headers of a request that pass to providers beside the usual.
+    pub forward: Vec<HeaderName>,
+}
+
+/// What is asked, once everything about it is known.
+struct Asked<'a> {
+    operation: Operation,
+    peek: Peek<'a>,
+    body: &'a Bytes,
+    headers: &'a HeaderMap,
+    model: ModelId,
+}
+
+impl Gateway {
+    /// Answers one request.
+    pub async fn handle(self: Rc<Self>, client: Client, request: Request<Incoming>) -> Answer {
+        match self.try_handle(&client, request).await {
+            Ok(answer) => answer,
+            Err(no) => no.answer(),
+        }
+    }
+
+    async fn try_handle(&self, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path() == "/healthz" {
+            return Ok(Response::new(Reply::whole("ok\n")));
+        }
+        let route = Operation::from_path(parts.uri.path()).map_err(|refused| match refused {
+            PathRefused::Malformed => No::bad(StatusCode::BAD_REQUEST, "bad_path", "failed to read the path"),
+            PathRefused::Unknown => {
+                No::bad(StatusCode::NOT_FOUND, "unknown_path", "nothing is served at this path")
+            }
+        })?;
+        let principal = self.principal(&parts.headers)?;
+        if route.operation == Operation::Models {
+            return self.models(&parts.method, principal, route);
+        }
+        if parts.method != Method::POST {
+            return Err(No::bad(StatusCode::METHOD_NOT_ALLOWED, "bad_method", "this path takes POST only"));
+        }
+        let body = read_whole(body, self.body).await.map_err(|error| bad_body(&error))?;
+        let asked = self.asked(route, principal, &parts.headers, &body)?;
+        self.call(client, principal, &asked).await
+    }
+
+    /// Who calls. The key may stand in either header that OpenAI's and Azure's clients use.
+    fn principal(&self, headers: &HeaderMap) -> Result<&Principal, No> {
+        let bearer = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let bearer = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
+        let presented = bearer.or_else(|| headers.get("api-key").map(HeaderValue::as_bytes));
+        presented.and_then(|key| self.keys.find(key)).ok_or_else(|| {
+            let mut no =
+                No::bad(StatusCode::UNAUTHORIZED, "invalid_api_key", "the API key is missing or not known");
+            no.kind = "authentication_error";
+            no
+        })
+    }
+
+    /// The models that the key may use.
+    fn models(&self, method: &Method, principal: &Principal, route: Route<'_>) -> Result<Answer, No> {
+        if method != Method::GET {
+            return Err(No::bad(StatusCode::METHOD_NOT_ALLOWED, "bad_method", "this path takes GET only"));
+        }
+        let tenant = self.world.tenant(principal.tenant);
+        let may =
+            |model: &&String| principal.may_use(model) && firstright_core::scope::any(&tenant.models, model);
+        let shown = |model: &String| {
+            let id = serde_json::Value::from(model.as_str());
+            format!(r#"{{"id":{id},"object":"model","created":0,"owned_by":"firstright"}}"#)
+        };
+        let body = match route.model {
+            Some(wanted) => {
+                let found = self.world.models.iter().filter(may).find(|model| *model == wanted);
+                shown(found.ok_or_else(|| unknown_model(wanted))?)
+            }
+            None => {
+                let models: Vec<String> = self.world.models.iter().filter(may).map(shown).collect();
+                format!(r#"{{"object":"list","data":[{}]}}"#, models.join(","))
+            }
+        };
+        let mut response = Response::new(Reply::whole(body));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// Reads what is asked, and refuses what can be refused without a decision.
+    fn asked<'a>(
+        &self,
+        route: Route<'a>,
+        principal: &Principal,
+        headers: &'a HeaderMap,
+        body: &'a Bytes,
+    ) -> Result<Asked<'a>, No> {
+        let operation = route.operation;
+        let peek = peek(operation, body).map_err(|bad| {
+            let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, bad.message);
+            no.param = bad.param.map(str::to_string);
+            no
+        })?;
+        if let Some(key) = peek.steers_upstream {
+            let message = format!("`{key}` is not taken: configuration alone says where a call goes");
+            return Err(No::bad(StatusCode::BAD_REQUEST, "upstream_not_selectable", message));
+        }
+        if peek.previous_response_id.is_some() || peek.pins.any() {
+            let message = "the request refers to something that one provider keeps, and which provider is not known: \
+                           send what it refers to instead";
+            return Err(No::bad(StatusCode::BAD_REQUEST, "home_unknown", message));
+        }
+        let name = route.deployment.or(peek.model.as_deref());
+        let name = name.ok_or_else(|| {
+            let mut no = No::bad(StatusCode::BAD_REQUEST, "missing_model", "the request names no `model`");
+            no.param = Some("model".to_string());
+            no
+        })?;
+        let model = self.world.find_model(name).ok_or_else(|| unknown_model(name))?;
+        if !principal.may_use(name) {
+            let message = format!("this key may not use the model `{name}`");
+            let mut no = No::bad(StatusCode::FORBIDDEN, "model_not_permitted", message);
+            no.kind = "permission_error";
+            return Err(no);
+        }
+        Ok(Asked { operation, peek, body, headers, model })
+    }
+
+    /// Opens the call and follows the core's decisions until it is answered.
+    async fn call(&self, client: &Client, principal: &Principal, asked: &Asked<'_>) -> Result<Answer, No> {
+        let region = match asked.headers.get("x-firstright-region").map(HeaderValue::to_str) {
+            None => None,
+            Some(Ok(region)) if region.len() <= 64 => Some(region.to_string()),
+            Some(_) => {
+                return Err(No::bad(
+                    StatusCode::BAD_REQUEST,
+                    "bad_region",
+                    "failed to read `x-firstright-region`",
+                ));
+            }
+        };
+        let per_choice = asked.peek.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT);
+        let output = if asked.operation == Operation::Embeddings { 0 } else { per_choice };
+        let (tenant, model, input) = (principal.tenant, asked.model, asked.peek.estimated_input_tokens);
+        let max_output = output.saturating_mul(asked.peek.choices.max(1));
+        let make = |id| Fact::CallArrived(Call { id, tenant, model, input, max_output, region });
+        let (id, stepped) = self.engine.submit_call(make);
+        let mut open = OpenCall::new(Arc::clone(&self.engine), id, input);
+        let mut next = open.heed(stepped.record, stepped.decisions);
+        loop {
+            let Some(Noted { record, decision }) = next else {
+                return Err(No::bad(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "no_decision",
+                    "no decision was made",
+                ));
+            };
+            let (deployment, served) = match &decision.action {
+                Action::Serve { deployment, model, .. } => (*deployment, *model),
+                Action::Queue { .. } => {
+                    next = Some(open.queued().await);
+                    continue;
+                }
+                Action::Refuse { refusal, .. } => {
+                    // A refusal is an answer too: it goes out once it is on record.
+                    self.engine.durable(record).await;
+                    return Err(No::of(refusal, self.world.model(asked.model), record));
+                }
+                _ => {
+                    return Err(No::bad(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "no_decision",
+                        "no decision was made",
+                    ));
+                }
+            };
+            match self.attempt(client, asked, &mut open, record, &decision, deployment, served).await {
+                Ok(response) => {
+                    return self.answer(asked, open, record, &decision, deployment, response).await;
+                }
+                Err(failed) => {
+                    let stepped =
+                        open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
+                    if let Some((status, headers, body)) = failed.answer {
+                        self.engine.durable(stepped.record).await;
+                        return Ok(self.passed_on(status, &headers, body, &decision, record, deployment));
+                    }
+                    next = open.heed(stepped.record, stepped.decisions);
+                }
+            }
+        }
+    }
+
+    /// Sends the call to one provider and waits for the head of a good answer.
+    #[expect(clippy::too_many_arguments, reason = "an attempt's parts, each named")]
+    async fn attempt(
+        &self,
+        client: &Client,
+        asked: &Asked<'_>,
+        open: &mut OpenCall,
+        record: u64,
+        decision: &Decision,
+        deployment: DeploymentId,
+        served: ModelId,
+    ) -> Result<upstream::Response, Failed> {
+        let endpoint = self.endpoints.get(deployment.index()).and_then(Option::as_ref);
+        let Some(endpoint) = endpoint else {
+            return Err(Failed::broken("no endpoint is configured for this deployment"));
+        };
+        // Nothing leaves a holder before its release is on record.
+        if leaves_a_holder(decision) {
+            self.engine.durable(record).await;
+        }
+        let renamed = endpoint.name != *self.world.model(asked.model) || served != asked.model;
+        let inject = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
+        let name = (renamed || asked.peek.model.is_none()).then_some(endpoint.name.as_str());
+        let body = if name.is_none() && !inject {
+            asked.body.clone()
+        } else {
+            Bytes::from(rewrite(asked.body, &asked.peek, name, inject).to_vec())
+        };
+        let path = endpoint.path(asked.operation).map_err(|error| Failed::broken(&error.to_string()))?;
+        let head = endpoint.head(&path).and_then(|mut head| {
+            for name in [header::CONTENT_TYPE, header::ACCEPT].iter().chain(&self.forward) {
+                if let Some(value) = asked.headers.get(name) {
+                    head.header(name.as_str(), value.as_bytes())?;
+                }
+            }
+            Ok(head)
+        });
+        let head = head.map_err(|error| Failed::broken(&error.to_string()))?;
+        open.dialling();
+        let sent = client.send(&endpoint.target, head, vec![body], &self.budgets).await;
+        let response = sent.map_err(|error| Failed::unanswered(&error))?;
+        if !response.status.is_success() {
+            return Err(Failed::answered(response).await);
+        }
+        open.answered();
+        open.observed = observation_of(&limits_of(&response.headers));
+        Ok(response)
+    }
+
+    /// Answers with a provider's good answer: whole and settled, or as a stream that is settled at its end.
+    async fn answer(
+        &self,
+        asked: &Asked<'_>,
+        mut open: OpenCall,
+        record: u64,
+        decision: &Decision,
+        deployment: DeploymentId,
+        mut response: upstream::Response,
+    ) -> Result<Answer, No> {
+        let told = self.told(decision, record, deployment);
+        let (status, headers) = (response.status, response.headers);
+        if is_event_stream(&headers) {
+            // The first byte of the answer goes out only after the opening is on record.
+            self.engine.durable(record).await;
+            let injected = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
+            let mut answer =
+                Response::new(Reply::relay(response.body, hook(asked.operation, injected, open)));
+            *answer.status_mut() = status;
+            told.headers(&headers, answer.headers_mut());
+            return Ok(answer);
+        }
+        let body = match response.body.read_whole(MAX_WHOLE_ANSWER).await {
+            Ok(body) => body,
+            Err(error) => {
+                // It was answered and may be billed, so nobody else is asked: settled by count.
+                let stepped = open.settle(None, Ending::Cut);
+                self.engine.durable(stepped.record).await;
+                let message = format!("the provider broke off: {error}");
+                let mut no = No::bad(StatusCode::BAD_GATEWAY, "upstream_cut", message);
+                no.kind = "api_error";
+                return Err(no);
+            }
+        };
+        let usage = response::read(asked.operation, &body).ok().and_then(|reply| usage_of(reply.usage));
+        let stepped = open.settle(usage, Ending::Complete);
+        self.engine.durable(stepped.record).await;
+        let mut answer = Response::new(Reply::whole(body));
+        *answer.status_mut() = status;
+        told.headers(&headers, answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// A provider's refusal of the request itself goes to the caller as it is: no other provider would take it.
+    fn passed_on(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Bytes,
+        decision: &Decision,
+        record: u64,
+        deployment: DeploymentId,
+    ) -> Answer {
+        let mut answer = Response::new(Reply::whole(body));
+        *answer.status_mut() = status;
+        self.told(decision, record, deployment).headers(headers, answer.headers_mut());
+        answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        answer
+    }
+
+    /// What the caller learns of the decision.
+    fn told(&self, decision: &Decision, record: u64, deployment: DeploymentId) -> Told {
+        let known = self.world.deployment(deployment);
+        let value =
+            |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
+        let ground = match (&decision.action, decision.grounds.as_slice()) {
+            (Action::Serve { title, .. }, []) if title.releases().is_empty() => match title.holds() {
+                Some(clause) => value(&format!("holder under {} [FR-1]", self.world.cite(clause))),
+                None => HeaderValue::from_static("no right stands in the way"),
+            },
+            (Action::Serve { title, .. }, [Ground::Only]) if title.releases().is_empty() => {
+                HeaderValue::from_static("the only one with room [CH-1]")
+            }
+            _ => value(&show::reasons(&self.world, decision).join("; ")),
+        };
+        Told {
+            provider: value(&self.world.provider(known.provider).id),
+            deployment: value(&known.id),
+            decision: record,
+            ground,
+        }
+    }
+}
+
+/// Does the decision place the call away from a holder of a right?
+fn leaves_a_holder(decision: &Decision) -> bool {
+    matches!(&decision.action, Action::Serve { title, .. } if !title.releases().is_empty())
+}
+
+/// Does the stream tell its usage only when asked?
+fn asks_for_usage(operation: Operation) -> bool {
+    operation.usage_on_request()
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+fn unknown_model(name: &str) -> No {
+    let shown: String = name.chars().take(128).collect();
+    let mut no =
+        No::bad(StatusCode::NOT_FOUND, "model_not_found", format!("no agreement names the model `{shown}`"));
+    no.param = Some("model".to_string());
+    no
+}
+
+fn bad_body(error: &RequestBodyError) -> No {
+    let (status, code) = match error {
+        RequestBodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        _ => (StatusCode::BAD_REQUEST, "bad_body"),
+    };
+    No::bad(status, code, error.to_string())
+}

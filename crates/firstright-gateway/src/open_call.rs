@@ -1,0 +1,143 @@
+//! Does every call that was opened reach its one outcome, whatever happens to the future that carries it?
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firstright_core::decision::{Action, Decision};
+use firstright_core::fact::{Ending, Fact, Failure, FailureKind, Observation, Source};
+use firstright_core::units::Span;
+use firstright_core::usage::Usage;
+use firstright_core::workload::CallId;
+use firstright_core::world::Digest;
+use firstright_engine::{Engine, Noted, Stepped};
+
+/// A call between `CallArrived` and its end. If it is dropped before, the caller went away: that is settled, by what was
+/// counted.
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    engine: Arc<Engine>,
+    pub id: CallId,
+    state: State,
+    /// Input tokens as estimated from the body, for a settlement by count.
+    pub input: u64,
+    dialled: Option<Instant>,
+    first_byte: Duration,
+    /// What is billed if the provider says nothing: counted so far.
+    pub counted: Usage,
+    pub observed: Option<Observation>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Refused or settled: nothing is owed any more.
+    Closed,
+    /// It waits for room.
+    Queued,
+    /// A provider serves it.
+    Serving,
+}
+
+impl OpenCall {
+    pub(crate) fn new(engine: Arc<Engine>, id: CallId, input: u64) -> OpenCall {
+        OpenCall {
+            engine,
+            id,
+            state: State::Closed,
+            input,
+            dialled: None,
+            first_byte: Duration::ZERO,
+            counted: Usage::default(),
+            observed: None,
+        }
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Finds this call's decision among those of a step, and notes where the call stands.
+    pub(crate) fn heed(&mut self, record: u64, decisions: Vec<Decision>) -> Option<Noted> {
+        let own = decisions.into_iter().find(|decision| self.is_own(&decision.action))?;
+        self.note(&own.action);
+        Some(Noted { record, decision: own })
+    }
+
+    /// Waits in the queue for the decision that another fact leads to.
+    pub(crate) async fn queued(&mut self) -> Noted {
+        let noted = self.engine.queued(self.id).await;
+        self.note(&noted.decision.action);
+        noted
+    }
+
+    fn is_own(&self, action: &Action) -> bool {
+        matches!(action,
+            Action::Serve { call, .. } | Action::Refuse { call, .. } | Action::Queue { call, .. } if *call == self.id)
+    }
+
+    fn note(&mut self, action: &Action) {
+        self.state = match action {
+            Action::Serve { .. } => State::Serving,
+            Action::Queue { .. } => State::Queued,
+            _ => State::Closed,
+        };
+    }
+
+    /// The request is about to leave for a provider.
+    pub(crate) fn dialling(&mut self) {
+        self.dialled = Some(Instant::now());
+        self.counted = Usage::default();
+        self.observed = None;
+    }
+
+    /// The first byte of an answer is here: from now on the input counts as used.
+    pub(crate) fn answered(&mut self) {
+        self.first_byte = self.dialled.map_or(Duration::ZERO, |dialled| dialled.elapsed());
+        self.counted.input = self.input;
+        self.counted.requests = 1;
+    }
+
+    /// The attempt failed.
+    pub(crate) fn failed(
+        &mut self,
+        kind: FailureKind,
+        status: u16,
+        retry_after: Option<Span>,
+        evidence: Digest,
+    ) -> Stepped {
+        self.state = State::Closed;
+        let failure = Failure { kind, status, retry_after, evidence };
+        self.engine.submit(&Fact::AttemptFailed { call: self.id, failure })
+    }
+
+    /// The call ended. Without the provider's usage it is settled by count.
+    pub(crate) fn settle(&mut self, usage: Option<Usage>, ending: Ending) -> Stepped {
+        self.state = State::Closed;
+        let (usage, source) = match usage {
+            Some(usage) => (usage, Source::Provider),
+            None => (self.counted, Source::Counted),
+        };
+        let first_byte = Span(u64::try_from(self.first_byte.as_nanos()).unwrap_or(u64::MAX));
+        let (call, observed) = (self.id, self.observed);
+        self.engine.submit(&Fact::CallSettled { call, usage, source, ending, first_byte, observed })
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        match self.state {
+            State::Closed => {}
+            State::Serving => {
+                self.settle(None, Ending::Abandoned);
+            }
+            State::Queued => {
+                let stepped = self.engine.submit(&Fact::CallAbandoned { call: self.id });
+                // It may have been served in the moment before: then it is settled with nothing used.
+                if self.engine.read(|broker, _| broker.is_serving(self.id)) {
+                    debug_assert!(stepped.record > 0);
+                    self.settle(None, Ending::Abandoned);
+                }
+            }
+        }
+    }
+}

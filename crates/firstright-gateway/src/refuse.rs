@@ -1,0 +1,95 @@
+//! How is a caller told no? In OpenAI's shape, with a code that stays, and with the truth about trying again.
+
+use std::time::Duration;
+
+use firstright_core::decision::Refusal;
+use firstright_wire::openai::error::error_body;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::answer::Answer;
+use crate::relay::Reply;
+
+/// An answer that refuses.
+#[derive(Clone, Debug)]
+pub(crate) struct No {
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// OpenAI's type of error.
+    pub kind: &'static str,
+    pub message: String,
+    pub param: Option<String>,
+    /// When trying again makes sense; none if it never does.
+    pub retry_after: Option<Duration>,
+}
+
+impl No {
+    pub(crate) fn bad(status: StatusCode, code: &'static str, message: impl Into<String>) -> No {
+        No {
+            status,
+            code,
+            kind: "invalid_request_error",
+            message: message.into(),
+            param: None,
+            retry_after: None,
+        }
+    }
+
+    /// What the core refuses, said to the caller. `record` is the decision's id, by which the operator can explain it.
+    pub(crate) fn of(refusal: &Refusal, model: &str, record: u64) -> No {
+        let (status, code, kind, retry_after) = match refusal {
+            Refusal::NotPermitted => (StatusCode::FORBIDDEN, "model_not_permitted", "permission_error", None),
+            Refusal::NoProvider => (StatusCode::NOT_FOUND, "model_not_found", "invalid_request_error", None),
+            Refusal::Contract => (StatusCode::FORBIDDEN, "contract_refusal", "permission_error", None),
+            Refusal::Compliance => (StatusCode::FORBIDDEN, "compliance_refusal", "permission_error", None),
+            Refusal::Capacity { retry_after } => {
+                let wait = Duration::from_millis(retry_after.as_millis_up());
+                (StatusCode::TOO_MANY_REQUESTS, "capacity_exhausted", "rate_limit_error", Some(wait))
+            }
+            // Every provider that may serve it was tried: a client that tries again at once only adds to the surge.
+            Refusal::Failed => (StatusCode::BAD_GATEWAY, "providers_failed", "api_error", None),
+            Refusal::Overload => {
+                (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "api_error", Some(Duration::from_secs(1)))
+            }
+            Refusal::Rejected | Refusal::Budget | Refusal::Deadline => {
+                (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None)
+            }
+        };
+        let message = match refusal {
+            Refusal::NotPermitted => format!("this key's tenant may not use the model `{model}`"),
+            Refusal::NoProvider => format!("no provider serves the model `{model}`"),
+            Refusal::Contract => {
+                format!("the agreements let no provider serve `{model}` for this tenant (decision {record})")
+            }
+            Refusal::Compliance => {
+                format!("no compliant provider may serve `{model}` for this tenant (decision {record})")
+            }
+            Refusal::Capacity { .. } => {
+                format!("the providers that may serve `{model}` have no room now (decision {record})")
+            }
+            Refusal::Failed => format!("every provider that may serve `{model}` failed (decision {record})"),
+            Refusal::Overload => "too many calls are open".to_string(),
+            Refusal::Rejected | Refusal::Budget | Refusal::Deadline => format!("refused (decision {record})"),
+        };
+        No { status, code, kind, message, param: None, retry_after }
+    }
+
+    /// The answer.
+    pub(crate) fn answer(self) -> Answer {
+        let body = error_body(self.code, self.kind, &self.message, self.param.as_deref());
+        let mut response = Response::new(Reply::whole(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let retry = if self.retry_after.is_some() { "true" } else { "false" };
+        headers.insert("x-should-retry", HeaderValue::from_static(retry));
+        if let Some(wait) = self.retry_after {
+            headers.insert(
+                "retry-after-ms",
+                HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            );
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1_000) as u64));
+        }
+        response
+    }
+}
