@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use firstright_gateway::listen::{BodyLimits, Limits, read_whole, start};
-use firstright_gateway::relay::{Passing, RelayBody, Reply, Verdict, WHOLE_BYTES_MAX};
+use firstright_gateway::relay::{Passing, Reply, Verdict, WHOLE_BYTES_MAX};
 use firstright_gateway::upstream::{Budgets, Client, PoolLimits, RequestHead, Target};
 use http::{Response, StatusCode, header};
 use hyper::Request;
@@ -62,7 +62,7 @@ async fn carry(client: Client, target: Target, request: Request<Incoming>) -> An
                 Err(error) => return failure(StatusCode::BAD_GATEWAY, error.to_string()),
             }
         }
-        _ => Reply::Relay(RelayBody::new(answer.body, pass as fn(Passing<'_>) -> Verdict)),
+        _ => Reply::relay(answer.body, pass as fn(Passing<'_>) -> Verdict),
     };
     let mut response = Response::new(reply);
     *response.status_mut() = answer.status;

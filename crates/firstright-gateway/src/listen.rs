@@ -126,10 +126,14 @@ where
     }
     // Whoever is already in the kernel's queue has been told that it is connected: closing the socket would reset it.
     register.drain();
-    while let Some(Ok((stream, peer))) = poll_once(listener.accept()).await {
-        admit(stream, peer);
+    // Asked of the kernel itself: the runtime may not have heard of the newest ones.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, peer)) = listener.accept() {
+            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                admit(stream, peer);
+            }
+        }
     }
-    drop(listener);
     let cut = match tokio::time::timeout(limits.grace, register.empty()).await {
         Ok(()) => 0,
         Err(_) => register.cut(),
@@ -141,13 +145,4 @@ where
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// The output of `future` if it has one without waiting.
-async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = std::future::ready(()) => None,
-    }
 }

@@ -198,10 +198,15 @@ pub enum Reply<H: FnMut(Passing<'_>) -> Verdict> {
     /// Bytes that are all here; they leave with their length in one write. None once they have left.
     Whole(Option<Bytes>),
     /// A provider's answer as it comes.
-    Relay(RelayBody<H>),
+    Relay(Box<RelayBody<H>>),
 }
 
 impl<H: FnMut(Passing<'_>) -> Verdict> Reply<H> {
+    /// A reply that relays.
+    pub fn relay(upstream: Body, hook: H) -> Self {
+        Self::Relay(Box::new(RelayBody::new(upstream, hook)))
+    }
+
     /// A reply of these bytes.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
@@ -215,7 +220,7 @@ impl<H: FnMut(Passing<'_>) -> Verdict + Unpin> http_body::Body for Reply<H> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(body) => Pin::new(body).poll_frame(cx),
+            Self::Relay(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 

@@ -13,7 +13,7 @@ pub struct RequestHead {
 /// Something that cannot stand in a request head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadHead {
-    /// A method that is no token.
+    /// A method that is no token, or whose answers end otherwise than others do (HEAD, CONNECT).
     Method,
     /// A path that does not start with `/` or holds a space or control character.
     Path,
@@ -42,7 +42,7 @@ const USUAL_HEAD_BYTES: usize = 512;
 impl RequestHead {
     /// Starts a head: request line and Host.
     pub fn new(method: &str, target: &Target, path: &str) -> Result<Self, BadHead> {
-        if method.is_empty() || !method.bytes().all(is_token) {
+        if method.is_empty() || !method.bytes().all(is_token) || matches!(method, "HEAD" | "CONNECT") {
             return Err(BadHead::Method);
         }
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -1,0 +1,8 @@
+//! The plumbing over real loopback sockets: one binary, one module a question.
+
+mod listening;
+mod malformed;
+mod peers;
+mod relaying;
+mod sending;
+mod tls;
