@@ -69,8 +69,10 @@ pub(super) fn spawn<H, F, B>(
         std::future::poll_fn(|cx| {
             watch.wake_by(cx.waker());
             let mut state = connection.as_mut().poll(cx);
-            // A connection that has sent nothing yet may have its request on the way; the sweep sees to it.
-            if state.is_pending() && watch.is_draining() && !told && watch.phase() != Phase::Fresh {
+            // hyper would close over a request whose head is on the way; it is told once the request is served. The
+            // sweep sees to those that stay silent.
+            let is_between = matches!(watch.phase(), Phase::Idle | Phase::Serving);
+            if state.is_pending() && watch.is_draining() && !told && is_between {
                 told = true;
                 connection.as_mut().graceful_shutdown();
                 state = connection.as_mut().poll(cx);

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::register::{Phase, Watch};
+use super::register::Watch;
 use super::scan::{Objection, Scan};
 
 /// What the gate knows and the service asks.
@@ -47,19 +47,25 @@ impl<T> Gate<T> {
         (Self { inner, scan: Scan::default(), findings: findings.clone(), watch }, findings)
     }
 
-    fn came(&mut self, bytes: &[u8]) {
+    /// Reads along. An error is an objection to a body whose request is being served already.
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.findings.objection.get().is_some() {
-            return;
+            return Ok(());
         }
-        if let Err(objection) = self.scan.follow(bytes) {
-            self.findings.objection.set(Some((self.scan.heads(), objection)));
-        }
+        let was_in_body = self.scan.is_in_body();
+        let heads = self.scan.heads();
+        let followed = self.scan.follow(bytes);
         let mid_head = self.scan.is_mid_head();
         self.findings.mid_head.set(mid_head);
-        // The head's budget runs from its first byte (on a new connection, from its start): no byte may renew it.
-        if mid_head && self.watch.phase() == Phase::Idle {
-            self.watch.enter(Phase::Head);
+        if mid_head {
+            self.watch.head_came();
         }
+        let Err(objection) = followed else { return Ok(()) };
+        self.findings.objection.set(Some((self.scan.heads(), objection)));
+        if was_in_body && self.scan.heads() == heads {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, objection.text()));
+        }
+        Ok(())
     }
 }
 
@@ -72,7 +78,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Gate<T> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if let Some(bytes) = buffer.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-            self.came(bytes);
+            self.came(bytes)?;
         }
         read
     }

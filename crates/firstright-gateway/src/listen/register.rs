@@ -53,6 +53,16 @@ impl Watch {
         self.since.set(self.now.get());
     }
 
+    /// A byte of a head has come. Its budget runs from there, or on a new connection from the start: no later byte
+    /// may renew it.
+    pub(super) fn head_came(&self) {
+        match self.phase.get() {
+            Phase::Fresh => self.phase.set(Phase::Head),
+            Phase::Idle => self.enter(Phase::Head),
+            Phase::Head | Phase::Serving => {}
+        }
+    }
+
     pub(super) fn wrote(&self, ready: bool) {
         if ready {
             self.stalled.set(None);

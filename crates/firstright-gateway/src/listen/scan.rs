@@ -104,6 +104,10 @@ impl Scan {
         }
     }
 
+    pub(super) fn is_in_body(&self) -> bool {
+        !matches!(self.at, At::Head)
+    }
+
     pub(super) fn is_mid_head(&self) -> bool {
         matches!(self.at, At::Head) && (self.head.bytes > 0 || !self.partial.is_empty())
     }

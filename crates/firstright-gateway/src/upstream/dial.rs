@@ -11,16 +11,19 @@ use super::connection::{Connection, Transport};
 use super::exchange::{SendError, SendErrorKind};
 use super::target::Target;
 
+/// Addresses of one name that are tried; with more of them each would have too little time.
+const ADDRESSES_MAX: usize = 4;
+
 /// Resolves once, tries each address in order, and shakes hands, all within `budget`.
 pub(super) async fn dial(target: &Target, budget: Duration) -> Result<Connection, SendError> {
-    match tokio::time::timeout(budget, dial_without_end(target)).await {
+    match tokio::time::timeout(budget, dial_in(target, budget)).await {
         Ok(result) => result,
         Err(_) => Err(SendError::unsent(SendErrorKind::ConnectTimeout, None)),
     }
 }
 
-async fn dial_without_end(target: &Target) -> Result<Connection, SendError> {
-    let stream = connect(target).await?;
+async fn dial_in(target: &Target, budget: Duration) -> Result<Connection, SendError> {
+    let stream = connect(target, budget).await?;
     // A head and its body leave together; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let transport = match target.handshake() {
@@ -36,20 +39,19 @@ async fn dial_without_end(target: &Target) -> Result<Connection, SendError> {
     Ok(Connection::new(transport, target.id()))
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, SendError> {
+/// Each address gets an equal share of the budget, so that one which does not answer leaves time for the next.
+async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendError> {
     let resolve = |error| SendError::unsent(SendErrorKind::Resolve, error);
-    let addresses = tokio::net::lookup_host((target.host(), target.port()))
-        .await
-        .map_err(|error| resolve(Some(error)))?;
-    let mut last = None;
+    let found = tokio::net::lookup_host((target.host(), target.port())).await;
+    let addresses: Vec<_> = found.map_err(|error| resolve(Some(error)))?.take(ADDRESSES_MAX).collect();
+    let share = budget / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+    let mut last = resolve(None);
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
+        last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => SendError::unsent(SendErrorKind::Connect, Some(error)),
+            Err(_) => SendError::unsent(SendErrorKind::ConnectTimeout, None),
+        };
     }
-    Err(match last {
-        Some(error) => SendError::unsent(SendErrorKind::Connect, Some(error)),
-        None => resolve(None),
-    })
+    Err(last)
 }

@@ -158,6 +158,39 @@ fn every_malformed_request_is_refused_and_its_connection_closed() {
 }
 
 #[test]
+fn a_body_that_goes_wrong_while_it_is_read_is_not_served() {
+    run(async {
+        for bad in [
+            "1 \r\nx\r\n0\r\n\r\n",
+            "1\nx\r\n0\r\n\r\n",
+            "1;a\nb\r\nx\r\n0\r\n\r\n",
+            "0\r\nx: 1\n\r\n",
+            "g\r\n",
+        ] {
+            let served = Rc::<RefCell<Vec<bool>>>::default();
+            let noted = served.clone();
+            let gateway = Gateway::start(Limits::default(), move |request| {
+                let noted = noted.clone();
+                async move {
+                    let body = read_whole(request.into_body(), BodyLimits::default()).await;
+                    noted.borrow_mut().push(body.is_ok());
+                    Answer::new(Reply::whole(Bytes::from_static(b"served")))
+                }
+            });
+            let mut client = gateway.connect().await;
+            write(
+                &mut client,
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            )
+            .await;
+            write(&mut client, bad).await;
+            read_to_end(&mut client).await;
+            assert_eq!(*served.borrow(), [false], "{bad:?}");
+        }
+    });
+}
+
+#[test]
 fn what_follows_a_malformed_request_is_not_served() {
     run(async {
         let wire = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc\
