@@ -54,6 +54,7 @@ pub mod settle;
 
 pub mod journal;
 pub mod show;
+pub mod explain;
 pub mod text;
 pub mod check;
 

@@ -293,6 +293,26 @@ impl State {
     }
 }
 
+impl OpenJob {
+    /// A job of which nothing is placed yet.
+    pub fn new(job: &Job) -> OpenJob {
+        OpenJob {
+            job: job.clone(),
+            unplaced: job.count,
+            left: job.duration,
+            passes: BTreeMap::new(),
+            offer: None,
+            quotes: Vec::new(),
+            lost: Vec::new(),
+            resumes: None,
+            leases: Vec::new(),
+            resumptions: 0,
+            failed: false,
+            accepted: None,
+        }
+    }
+}
+
 impl PoolState {
     /// Accelerators that can be leased now.
     //= rights/capacity.md#CA-9

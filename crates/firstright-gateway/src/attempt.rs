@@ -59,7 +59,7 @@ impl Failed {
             Refusal::ContentFilter | Refusal::BadRequest => FailureKind::Rejected,
         };
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
-        let answer = (kind == FailureKind::Rejected).then(|| (response.status, response.headers, body));
+        let answer = (kind == FailureKind::Rejected).then_some((response.status, response.headers, body));
         Failed { kind, status, retry_after, evidence, answer }
     }
 }

@@ -1,6 +1,5 @@
 //! What becomes of one request: who calls, what is asked, where it goes, and what comes back?
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -62,7 +61,7 @@ struct Asked<'a> {
 
 impl Gateway {
     /// Answers one request.
-    pub async fn handle(self: Rc<Self>, client: Client, request: Request<Incoming>) -> Answer {
+    pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
         match self.try_handle(&client, request).await {
             Ok(answer) => answer,
             Err(no) => no.answer(),
@@ -396,5 +395,5 @@ fn bad_body(error: &RequestBodyError) -> No {
         RequestBodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         _ => (StatusCode::BAD_REQUEST, "bad_body"),
     };
-    No::bad(status, code, error.to_string())
+    No::bad(status, code, format!("failed to {error}"))
 }

@@ -1,3 +1,11 @@
 //! The parts of the binary that tests and other commands call.
 
+pub mod config;
+mod clock;
+
+pub mod serve;
+pub mod law;
+pub mod record;
+pub mod keys;
+pub mod init;
 pub mod sandbox;

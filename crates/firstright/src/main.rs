@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::sandbox;
+use firstright::{init, keys, law, record, sandbox, serve};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The multi-cloud control plane for AI workloads under contract.
 #[derive(Parser)]
@@ -15,12 +18,33 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve both planes.
+    Serve(serve::Args),
+    /// Write a commented configuration from the keys found in the environment.
+    Init(init::Args),
+    /// Check the law: every problem with its file and line.
+    Check(law::Args),
+    /// Keys that callers present.
+    Key(keys::Args),
+    /// Verify a journal: every digest and every decision.
+    Verify(record::VerifyArgs),
+    /// Explain a decision: who was weighed, who held a right, what it answered.
+    Explain(record::ExplainArgs),
+    /// Print the settlement: who owes what to whom, by which clause and records.
+    Settle(record::SettleArgs),
     /// Run the sandbox clouds: provider models with real capacity rules, on loopback.
     Sandbox(sandbox::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => law::run(&args),
+        Command::Key(args) => keys::run(&args),
+        Command::Verify(args) => record::run_verify(&args),
+        Command::Explain(args) => record::run_explain(&args),
+        Command::Settle(args) => record::run_settle(&args),
         Command::Sandbox(args) => sandbox::run(&args).map_err(|error| error.to_string()),
     };
     match done {

@@ -45,21 +45,7 @@ impl Broker {
         if let Some(deadline) = job.deadline {
             state.deadlines.insert((deadline, Due::Job(job.id)));
         }
-        let open = OpenJob {
-            job: job.clone(),
-            unplaced: job.count,
-            left: job.duration,
-            passes: alloc::collections::BTreeMap::new(),
-            offer: None,
-            quotes: Vec::new(),
-            lost: Vec::new(),
-            resumes: None,
-            leases: Vec::new(),
-            resumptions: 0,
-            failed: false,
-            accepted: None,
-        };
-        state.jobs.insert(job.id, open);
+        state.jobs.insert(job.id, OpenJob::new(job));
         self.advance(at, job.id, vec![], out);
     }
 

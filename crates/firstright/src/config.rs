@@ -1,0 +1,299 @@
+//! How is Firstright plumbed: ports, endpoints and secrets by reference? The law stands elsewhere, in agreements.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use firstright_core::scope::Glob;
+use firstright_core::world::World;
+use firstright_gateway::endpoint::{Dialect, Endpoint, Secret};
+use firstright_gateway::keys::{Keys, Principal, digest_of};
+use firstright_gateway::upstream::{Budgets, Target, Trust};
+use serde::Deserialize;
+
+/// The commented default file: the reference of every key.
+pub const REFERENCE: &str = include_str!("config/firstright.toml");
+
+/// What `firstright.toml` says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Files of the law, relative to this file.
+    pub agreements: Vec<PathBuf>,
+    /// Where the journal and the jobs' folders are kept, relative to this file.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// The API plane's listener.
+    #[serde(default)]
+    pub gateway: GatewayConfig,
+    /// The admin listener.
+    #[serde(default)]
+    pub admin: AdminConfig,
+    /// Keys that callers present.
+    #[serde(default, rename = "key")]
+    pub keys: Vec<KeyConfig>,
+    /// Where deployments are.
+    #[serde(default, rename = "deployment")]
+    pub deployments: Vec<DeploymentConfig>,
+}
+
+/// The API plane's listener.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct GatewayConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Threads, each with a listener of its own; 0 is one a core.
+    pub threads: usize,
+    /// The largest request body.
+    pub max_body_bytes: usize,
+    /// Open connections at most.
+    pub max_connections: usize,
+    /// Longest wait for a provider's first byte.
+    pub first_byte_timeout_s: u64,
+    /// Longest silence within a provider's answer.
+    pub gap_timeout_s: u64,
+    /// Longest wait for those in flight when asked to stop.
+    pub drain_s: u64,
+    /// Request headers that pass to providers beside content type and accept.
+    pub forward_headers: Vec<String>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> GatewayConfig {
+        GatewayConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            threads: 0,
+            max_body_bytes: 20 << 20,
+            max_connections: 10_000,
+            first_byte_timeout_s: 600,
+            gap_timeout_s: 300,
+            drain_s: 60,
+            forward_headers: Vec::new(),
+        }
+    }
+}
+
+/// The admin listener.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct AdminConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminConfig {
+    fn default() -> AdminConfig {
+        AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+    }
+}
+
+/// A key that callers present.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KeyConfig {
+    /// Its name, for logs.
+    pub id: String,
+    /// Whose work it brings.
+    pub tenant: String,
+    /// Models it may use; empty means all that the tenant may.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// The SHA-256 of the key, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Where a deployment of the law is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeploymentConfig {
+    /// Its id in the law.
+    pub id: String,
+    /// Base URL, for example `https://api.openai.com/v1`.
+    pub url: String,
+    /// Its language.
+    #[serde(default)]
+    pub dialect: DialectName,
+    /// The API version, for `azure-dated`.
+    pub version: Option<String>,
+    /// What the provider calls the model or deployment; the law's model if absent.
+    pub name: Option<String>,
+    /// Its credential.
+    pub key: Option<SecretRef>,
+}
+
+/// Languages by name.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialectName {
+    /// OpenAI's.
+    #[default]
+    OpenAi,
+    /// Azure's v1 path.
+    AzureV1,
+    /// Azure's dated deployment paths.
+    AzureDated,
+}
+
+/// Where a secret is: never in the file itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretRef {
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from("firstright-data")
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// With the file, line and key of what is wrong.
+    pub fn read(path: &Path) -> Result<Config, String> {
+        let shown = path.display();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+        let mut config: Config =
+            toml::from_str(&text).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.data = folder.join(&config.data);
+        for file in &mut config.agreements {
+            *file = folder.join(&*file);
+        }
+        Ok(config)
+    }
+
+    /// The endpoints in the order of the law's deployments. A deployment that is not configured has none.
+    ///
+    /// # Errors
+    /// If an entry names no deployment of the law, or its URL, dialect or secret cannot be used.
+    pub fn endpoints(&self, world: &World) -> Result<Vec<Option<Endpoint>>, String> {
+        let mut endpoints = vec![None; world.deployments.len()];
+        for entry in &self.deployments {
+            let fail = |why: String| format!("failed to use deployment `{}`: {why}", entry.id);
+            let id = world.find_deployment(&entry.id);
+            let id = id.ok_or_else(|| fail("the law has no deployment of this id".to_string()))?;
+            let model = world.model(world.deployment(id).model);
+            let endpoint = entry.endpoint(model).map_err(fail)?;
+            if endpoints[id.index()].replace(endpoint).is_some() {
+                return Err(fail("it is configured twice".to_string()));
+            }
+        }
+        Ok(endpoints)
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    /// If one names no tenant of the law, or its digest is not one, or stands there twice.
+    pub fn keys(&self, world: &World) -> Result<Keys, String> {
+        let mut keys = Keys::default();
+        for entry in &self.keys {
+            let fail = |why: &str| format!("failed to use key `{}`: {why}", entry.id);
+            let tenant = world.find_tenant(&entry.tenant);
+            let tenant = tenant.ok_or_else(|| fail(&format!("the law has no tenant `{}`", entry.tenant)))?;
+            let digest =
+                from_hex(&entry.sha256).ok_or_else(|| fail("`sha256` is not 64 hexadecimal digits"))?;
+            let models = entry.models.iter().map(|model| Glob(model.clone())).collect();
+            if !keys.insert(digest, Principal { key: entry.id.clone(), tenant, models }) {
+                return Err(fail("another key has the same digest"));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// How long each part of an attempt may take.
+    pub fn budgets(&self) -> Budgets {
+        Budgets {
+            head: Duration::from_secs(self.gateway.first_byte_timeout_s),
+            gap: Duration::from_secs(self.gateway.gap_timeout_s),
+            ..Budgets::default()
+        }
+    }
+}
+
+impl DeploymentConfig {
+    fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
+        let url: http::Uri = self.url.parse().map_err(|_| format!("`{}` is not a URL", self.url))?;
+        let host = url.host().ok_or_else(|| format!("`{}` names no host", self.url))?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let target = match url.scheme_str() {
+            Some("https") => Target::tls(bare, url.port_u16().unwrap_or(443), Trust::Platform),
+            Some("http") => Target::plain(bare, url.port_u16().unwrap_or(80)),
+            _ => return Err(format!("`{}` begins with neither `https://` nor `http://`", self.url)),
+        };
+        let target = target.map_err(|error| format!("failed to {error}"))?;
+        let prefix = url.path().trim_end_matches('/').to_string();
+        let dialect = match (self.dialect, &self.version) {
+            (DialectName::OpenAi, None) => Dialect::OpenAi { prefix },
+            (DialectName::AzureV1, None) => Dialect::AzureV1,
+            (DialectName::AzureDated, Some(version)) => Dialect::AzureDated { version: version.clone() },
+            (DialectName::AzureDated, None) => return Err("`azure-dated` needs a `version`".to_string()),
+            (_, Some(_)) => return Err("`version` goes with `azure-dated` only".to_string()),
+        };
+        let secret = self.key.as_ref().map(SecretRef::read).transpose()?;
+        let endpoint =
+            Endpoint { target, dialect, name: self.name.clone().unwrap_or(model.to_string()), secret };
+        endpoint
+            .path(firstright_wire::operation::Operation::ChatCompletions)
+            .map_err(|error| format!("failed to {error}"))?;
+        Ok(endpoint)
+    }
+}
+
+impl SecretRef {
+    fn read(&self) -> Result<Secret, String> {
+        let text = match self {
+            SecretRef::Env(name) => {
+                std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?
+            }
+            SecretRef::File(path) => {
+                let shown = path.display();
+                std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?
+            }
+        };
+        if text.trim().is_empty() {
+            return Err("its key is empty".to_string());
+        }
+        Ok(Secret::new(&text))
+    }
+}
+
+/// 64 hexadecimal digits as 32 bytes.
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// The digest of a key as configuration writes it.
+pub fn hex_digest(key: &str) -> String {
+    digest_of(key).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the files of the law.
+///
+/// # Errors
+/// With the name of the file that cannot be read.
+pub fn read_law(files: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+    let read = |file: &PathBuf| {
+        let shown = file.display().to_string();
+        let text =
+            std::fs::read_to_string(file).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+        Ok((shown, text))
+    };
+    files.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests;

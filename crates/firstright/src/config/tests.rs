@@ -1,0 +1,59 @@
+use super::*;
+
+const LAW: &str = include_str!("../../../../agreements/minimal.toml");
+
+fn world() -> World {
+    let (world, diagnostics) = firstright_core::text::read(&[("minimal.toml".to_string(), LAW.to_string())]);
+    world.unwrap_or_else(|| panic!("{diagnostics:?}"))
+}
+
+fn config(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_reference_says_the_defaults() {
+    let reference = config(REFERENCE).unwrap();
+    let default = GatewayConfig::default();
+    assert_eq!(format!("{:?}", reference.gateway), format!("{default:?}"));
+    assert_eq!(reference.admin.listen, AdminConfig::default().listen);
+    assert_eq!(reference.data, default_data());
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_line() {
+    let problem = config("agreements = []\n[gateway]\nlisten-on = \"x\"\n").unwrap_err();
+    assert!(problem.contains("line 3") && problem.contains("listen-on"), "{problem}");
+}
+
+#[test]
+fn an_entry_that_the_law_does_not_know_is_named() {
+    let text = "agreements = []\n[[deployment]]\nid = \"nobody\"\nurl = \"https://x/v1\"\n";
+    let problem = config(text).unwrap().endpoints(&world()).unwrap_err();
+    assert!(problem.contains("`nobody`"), "{problem}");
+}
+
+#[test]
+fn secrets_are_references_and_never_shown() {
+    let id = &world().deployments[0].id.clone();
+    let literal =
+        format!("agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\nkey = \"sk-1\"\n");
+    assert!(config(&literal).is_err(), "a literal secret was taken");
+    let file = std::env::temp_dir().join(format!("firstright-secret-{}", std::process::id()));
+    std::fs::write(&file, "sk-canary\n").unwrap();
+    let text = format!(
+        "agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\nkey = {{ file = \"{}\" }}\n",
+        file.display()
+    );
+    let endpoints = config(&text).unwrap().endpoints(&world()).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(endpoints[0].is_some());
+    assert!(!format!("{endpoints:?}").contains("canary"));
+}
+
+#[test]
+fn a_digest_is_64_hexadecimal_digits() {
+    assert_eq!(from_hex(&hex_digest("key")), Some(digest_of("key")));
+    assert_eq!(from_hex("12"), None);
+    assert_eq!(from_hex(&"g".repeat(64)), None);
+}

@@ -1,0 +1,122 @@
+//! What runs when Firstright serves? The engine, the API plane and the job plane, until it is asked to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstright_engine::{Engine, Opened, Tail};
+use firstright_gateway::Gateway;
+use firstright_gateway::listen::{self, BodyLimits, Limits, Server};
+use firstright_gateway::upstream::{Client, PoolLimits};
+
+use crate::config::{Config, read_law};
+
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The plumbing.
+    #[arg(long, default_value = "firstright.toml")]
+    config: PathBuf,
+}
+
+/// Serves until a signal.
+///
+/// # Errors
+/// If configuration, law or journal cannot be used, or an address cannot be bound.
+pub fn run(args: &Args) -> Result<(), String> {
+    let config = Config::read(&args.config)?;
+    let sources = read_law(&config.agreements)?;
+    let plane = start(&config, sources)?;
+    println!("firstright serves on http://{}/v1", plane.address());
+    wait_for_signal()?;
+    plane.stop();
+    Ok(())
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    server: Server,
+}
+
+/// Starts the engine and the planes.
+///
+/// # Errors
+/// As [`run`].
+pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running, String> {
+    let Opened { engine, records, tail, estimated } =
+        Engine::open(&config.data, sources).map_err(|error| error.to_string())?;
+    if let Tail::Cut(bytes) = tail {
+        eprintln!("firstright: cut {bytes} bytes of a torn record off the journal's end");
+    }
+    if records > 0 {
+        eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
+    }
+    let world = engine.world();
+    let mut forward = Vec::new();
+    for name in &config.gateway.forward_headers {
+        forward.push(name.parse().map_err(|_| format!("failed to forward `{name}`: not a header's name"))?);
+    }
+    let gateway = Arc::new(Gateway {
+        engine: Arc::clone(&engine),
+        endpoints: config.endpoints(&world)?,
+        keys: config.keys(&world)?,
+        world,
+        budgets: config.budgets(),
+        body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
+        forward,
+    });
+    let limits = Limits {
+        connections: config.gateway.max_connections,
+        grace: Duration::from_secs(config.gateway.drain_s),
+        ..Limits::default()
+    };
+    let threads = match config.gateway.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let handler_of = move || {
+        let gateway = Arc::clone(&gateway);
+        let client = Client::new(PoolLimits::default());
+        move |request| Arc::clone(&gateway).handle(client.clone(), request)
+    };
+    let address = config.gateway.listen;
+    let server = listen::start(address, threads, &limits, handler_of)
+        .map_err(|error| format!("failed to listen on `{address}`: {error}"))?;
+    Ok(Running { engine, server })
+}
+
+impl Running {
+    /// Where the API plane listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Answers what is in flight, then writes the journal's end.
+    pub fn stop(self) {
+        let drained = self.server.drain();
+        if drained.cut > 0 {
+            eprintln!(
+                "firstright: {} connections were still open at the end of the grace period",
+                drained.cut
+            );
+        }
+        self.engine.close();
+    }
+}
+
+/// Blocks until SIGINT or SIGTERM.
+pub(crate) fn wait_for_signal() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("failed to start a runtime: {error}"))?;
+    runtime.block_on(async {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        let mut terminate = terminate.map_err(|error| format!("failed to listen for signals: {error}"))?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result.map_err(|error| format!("failed to listen for signals: {error}")),
+            _ = terminate.recv() => Ok(()),
+        }
+    })
+}
