@@ -1,6 +1,6 @@
 //! What time is it in the simulation, and how long is that on the wall? The only reader of clocks here.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,8 +13,8 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start(speed: u32) -> Clock {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), origin_unix_s: unix.as_secs(), speed: speed.max(1) }
+        let origin_unix_s = crate::clock::now().0 / 1_000_000_000;
+        Clock { origin: Instant::now(), origin_unix_s, speed: speed.max(1) }
     }
 
     pub(super) fn speed(&self) -> u32 {
