@@ -6,3 +6,4 @@
 pub mod rng;
 
 pub mod cloud;
+pub mod traces;

@@ -4,6 +4,7 @@ pub mod config;
 mod clock;
 
 pub mod serve;
+pub mod demo;
 pub mod law;
 pub mod record;
 pub mod keys;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{init, keys, law, record, sandbox, serve};
+use firstright::{demo, init, keys, law, record, sandbox, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show it working: sandbox clouds, the sample world, both planes and a surge, on this machine alone.
+    Demo(demo::Args),
     /// Serve both planes.
     Serve(serve::Args),
     /// Write a commented configuration from the keys found in the environment.
@@ -38,6 +40,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => law::run(&args),

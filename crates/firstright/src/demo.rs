@@ -1,0 +1,173 @@
+//! What does it look like when it works? `firstright demo`: sandbox clouds, the sample world, both planes, and a surge.
+
+mod surge;
+mod view;
+mod world;
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use firstright_core::journal::verify;
+use firstright_core::text;
+use firstright_core::world::World;
+use firstright_sim::traces::{self, Arrival};
+
+use crate::config::read_law;
+use crate::{sandbox, serve};
+use surge::Tally;
+use view::View;
+
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Calls to play instead of the built-in surge: CSV, or CSV compressed by zstd, with the columns t_ms,
+    /// prompt_tokens, output_tokens and, if there are any, model and tenant.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Play it so many times faster than it was; the world is made as many times larger.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    speed: u64,
+    /// Another law instead of the sample world.
+    #[arg(long, value_name = "FILE")]
+    agreements: Vec<PathBuf>,
+    /// The API plane's address; another port is taken if this one is in use.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The admin listener's address; another port is taken if this one is in use.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    admin: SocketAddr,
+    /// Where the journal goes; a new folder for each run.
+    #[arg(long, default_value = "firstright-data/demo")]
+    data: PathBuf,
+    /// Seed of the sandbox clouds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Play nothing: only serve.
+    #[arg(long)]
+    quiet: bool,
+    /// Stop when the surge is over, instead of serving on.
+    #[arg(long)]
+    exit: bool,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// If the law or the trace cannot be read, or an address cannot be bound, or what is on record does not verify.
+pub fn run(args: &Args) -> Result<(), String> {
+    let sources = law(args)?;
+    let (law, problems) = text::read(&sources);
+    let law =
+        law.ok_or_else(|| problems.iter().map(|one| one.render(&sources)).collect::<Vec<_>>().join("\n"))?;
+    let arrivals = if args.quiet { Vec::new() } else { arrivals(args, &law)? };
+    let data = args.data.join(format!("{}", crate::clock::now().0 / 1_000_000));
+    fs::create_dir_all(&data).map_err(|error| format!("failed to make `{}`: {error}", data.display()))?;
+    let clouds = sandbox::start(world::clouds(&law)?, args.seed, 1).map_err(|error| error.to_string())?;
+    let ports = (free(args.listen)?, free(args.admin)?);
+    let running = serve::start(&world::config(&law, &clouds, &data, ports)?, sources)?;
+    let view = View::new(&law, running.address(), &data);
+    view.welcome();
+    let tally = Rc::new(RefCell::new(Tally::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("failed to start a runtime: {error}"))?;
+    let played = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let playing = surge::play(running.address(), &arrivals, args.speed, Rc::clone(&tally));
+        tokio::select! {
+            played = playing => played,
+            () = watch(&view, &running, &tally) => Ok(()),
+            _ = tokio::signal::ctrl_c() => Err("interrupted".to_string()),
+        }
+    });
+    view.show(&running.engine, &tally.borrow());
+    played?;
+    if !args.exit {
+        view.farewell();
+        serve::wait_for_signal()?;
+    }
+    running.stop();
+    drop(clouds);
+    report(&data)
+}
+
+/// Shows the state every second, for ever.
+async fn watch(view: &View, running: &serve::Running, tally: &RefCell<Tally>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        seconds.tick().await;
+        view.show(&running.engine, &tally.borrow());
+    }
+}
+
+/// The law's files, with capacities as large as the speed asks for.
+fn law(args: &Args) -> Result<Vec<(String, String)>, String> {
+    let sources = if args.agreements.is_empty() {
+        world::STARGATE.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect()
+    } else {
+        read_law(&args.agreements)?
+    };
+    Ok(sources.into_iter().map(|(name, text)| (name, world::enlarge(&text, args.speed))).collect())
+}
+
+/// The calls to play. A trace that names no model or tenant of this world is laid over it: the model most deployments
+/// serve, and the tenants in shares of 70, 24 and 6 of a hundred.
+fn arrivals(args: &Args, law: &World) -> Result<Vec<Arrival>, String> {
+    let mut arrivals = match &args.trace {
+        None => traces::surge(),
+        Some(path) => traces::calls(&path.display().to_string(), open_trace(path)?)?,
+    };
+    let most = |model: &String| law.deployments.iter().filter(|one| law.model(one.model) == model).count();
+    let model = law.models.iter().max_by_key(|model| most(model)).cloned().unwrap_or_default();
+    let may = |tenant: &&firstright_core::world::Tenant| firstright_core::scope::any(&tenant.models, &model);
+    let tenants: Vec<String> =
+        law.tenants.iter().filter(may).map(|tenant| tenant.id.clone()).take(3).collect();
+    for (nth, arrival) in arrivals.iter_mut().enumerate() {
+        if law.find_model(&arrival.model).is_none() {
+            arrival.model.clone_from(&model);
+        }
+        if law.find_tenant(&arrival.tenant).is_none() {
+            // A fixed scatter, so that the same trace gives the same tenants each time.
+            let pick = nth * 37 % 100;
+            let tenant = [70, 94, 100].iter().position(|upto| pick < *upto).unwrap_or(0);
+            arrival.tenant = tenants.get(tenant).or(tenants.first()).cloned().unwrap_or_default();
+        }
+    }
+    Ok(arrivals)
+}
+
+/// A trace's text. `.zst` goes through the `zstd` program: a decoder of our own would serve no other purpose.
+pub(crate) fn open_trace(path: &Path) -> Result<Box<dyn BufRead>, String> {
+    let shown = path.display();
+    let file = fs::File::open(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+    if path.extension().is_none_or(|extension| extension != "zst") {
+        return Ok(Box::new(BufReader::new(file)));
+    }
+    let program = Command::new("zstd").arg("-dc").stdin(file).stdout(Stdio::piped()).spawn();
+    let program = program
+        .map_err(|error| format!("failed to read `{shown}`: the program `zstd` does not run: {error}"))?;
+    let output = program.stdout.ok_or_else(|| format!("failed to read `{shown}`: `zstd` gives no output"))?;
+    Ok(Box::new(BufReader::new(output)))
+}
+
+/// The address, or another port of it if something listens there.
+fn free(address: SocketAddr) -> Result<SocketAddr, String> {
+    let bound = TcpListener::bind(address).or_else(|_| TcpListener::bind(SocketAddr::new(address.ip(), 0)));
+    let bound = bound.and_then(|listener| listener.local_addr());
+    bound.map_err(|error| format!("failed to listen on `{address}`: {error}"))
+}
+
+/// What the record says at the end, from the record alone.
+fn report(data: &Path) -> Result<(), String> {
+    let (path, bytes) = crate::record::read(data)?;
+    let verdict = verify(&bytes, false, |_, _| ());
+    if let Some(fault) = verdict.fault {
+        return Err(format!("failed to verify `{}`: {fault}", path.display()));
+    }
+    println!("\nverified {} records: every decision follows from the facts", verdict.records);
+    println!("  firstright verify {0}\n  firstright settle {0}", data.display());
+    Ok(())
+}
