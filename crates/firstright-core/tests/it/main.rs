@@ -1,0 +1,3 @@
+//! The core from outside: one binary for all that runs it through its public face.
+
+mod scenarios;
