@@ -40,13 +40,13 @@ pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &A
         Walk::Ask { right, terms, window, grounds } => Ruling::Ask { right, terms, window, grounds },
         Walk::Awaited => Ruling::Awaited,
         Walk::Free(passage) => match choose(state, at, asked, &eligible, &passage) {
-            Choice::Take { candidate, count, ground } => {
-                take(state, at, plan, asked, passage, candidate, count, ground)
+            Choice::Take { candidate, count, ground } => take(passage, candidate, count, ground),
+            Choice::Full { again } => {
+                Ruling::Full { again, grounds: grounds(state, at, plan, asked, &passage) }
             }
-            Choice::Full { again } => Ruling::Full { again, grounds: grounds(state, at, plan, asked) },
             Choice::Nobody => Ruling::Nobody {
-                refusal: refusal(state, plan, asked),
-                grounds: grounds(state, at, plan, asked),
+                refusal: refusal(state, plan, asked, &passage),
+                grounds: grounds(state, at, plan, asked, &passage),
             },
         },
     }
@@ -55,10 +55,13 @@ pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &A
 /// Phase 1: who may serve at all? The plan holds what the law says; here is what the state adds: attempts that failed,
 /// leases that were lost, and exclusivities that an outage suspends.
 fn eligible<'a>(state: &State, at: Timestamp, plan: &'a Plan, asked: &Asked<'_>) -> Vec<&'a Candidate> {
-    let may = |candidate: &&Candidate| {
-        candidate.unless_outage.is_none_or(|clause| state.outage(at, clause, plan)) && !asked.tried(candidate)
-    };
-    plan.candidates.iter().filter(may).collect()
+    let within_budget = plan.candidates.iter().filter(|one| !one.over_budget);
+    within_budget.filter(|one| may(state, at, plan, asked, one)).collect()
+}
+
+/// Does the state let the candidate serve, its price aside?
+fn may(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, candidate: &Candidate) -> bool {
+    candidate.unless_outage.iter().all(|clause| state.outage(at, *clause, plan)) && !asked.tried(candidate)
 }
 
 /// How the walk through the rights ends.
@@ -87,7 +90,7 @@ fn rights<'a>(
 ) -> Walk<'a> {
     let mut passage = Passage::new(&plan.rights);
     while let Some(right) = passage.next() {
-        match stand(state, at, plan, asked, eligible, right) {
+        match stand(state, at, plan, asked, eligible, &passage, right) {
             Stand::Releases(evidence) => passage.release(evidence),
             Stand::Ask { terms, window, grounds } => return Walk::Ask { right, terms, window, grounds },
             Stand::Awaited => return Walk::Awaited,
@@ -104,9 +107,10 @@ fn rights<'a>(
 fn stand<'a>(
     state: &State,
     at: Timestamp,
-    plan: &Plan,
+    plan: &'a Plan,
     asked: &Asked<'_>,
     eligible: &[&'a Candidate],
+    passage: &Passage<'_>,
     right: Right,
 ) -> Stand<'a> {
     let Clause::FirstRefusal(clause) = &state.world.clause(right.clause).clause else {
@@ -119,13 +123,19 @@ fn stand<'a>(
             which: u16::try_from(which).unwrap_or(u16::MAX),
         }]);
     }
-    let own: Vec<&Candidate> = eligible.iter().copied().filter(|one| one.party == right.holder).collect();
+    let third = third(state, at, asked, eligible, passage, right);
+    let mut own: Vec<&Candidate> = eligible.iter().copied().filter(|one| one.party == right.holder).collect();
+    // Whose list price is over the budget may still match a third party's that is within it.
+    if clause.variant == Variant::Matching && (third.is_some() || asked.pending(right.clause)) {
+        let dear = plan.candidates.iter().filter(|one| one.over_budget && one.party == right.holder);
+        own.extend(dear.filter(|one| may(state, at, plan, asked, one)));
+    }
     if own.is_empty() {
         return Stand::Releases(why_not(state, plan, asked, right));
     }
     match clause.answering {
         Answering::Standing => standing(state, at, asked, clause, &own),
-        Answering::Within(window) => within(state, at, asked, clause, right, &own, eligible, window),
+        Answering::Within(window) => within(state, at, asked, clause, right, &own, third, window),
     }
 }
 
@@ -140,22 +150,33 @@ fn standing<'a>(
     own: &[&'a Candidate],
 ) -> Stand<'a> {
     let mut evidence = asked.failures(own.first().map(|one| one.party), state);
+    let mut best: Option<(Rank, &Candidate, u32)> = None;
     for candidate in own {
-        match state.room(at, candidate, asked) {
-            Ok(count) if count >= asked.count() => return Stand::Takes(candidate, asked.count()),
-            Ok(count) if clause.partial && count >= asked.min_chunk() => {
-                return Stand::Takes(candidate, count);
+        let piece = room(state, at, candidate, asked);
+        match piece {
+            Ok(count) if clause.partial || count == asked.count() => {
+                let rank = Rank::of(state, at, candidate, asked, count);
+                if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
+                    best = Some((rank, candidate, count));
+                }
             }
-            Ok(count) => evidence.push(Evidence::Short {
-                place: candidate.place,
-                need: u64::from(asked.count()),
-                free: u64::from(count),
-                observed_at: at,
-            }),
+            Ok(count) => evidence.push(short_of(at, candidate, asked, count)),
             Err(short) => evidence.push(short),
         }
     }
-    Stand::Releases(evidence)
+    best.map_or(Stand::Releases(evidence), |(_, candidate, count)| Stand::Takes(candidate, count))
+}
+
+/// How much of what is asked the candidate can take as one piece, or what it lacks.
+//= rights/choosing.md#CH-10
+fn room(state: &State, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
+    let free = state.room(at, candidate, asked)?;
+    asked.piece(free).ok_or_else(|| short_of(at, candidate, asked, free))
+}
+
+fn short_of(at: Timestamp, candidate: &Candidate, asked: &Asked<'_>, free: u32) -> Evidence {
+    let (need, free) = (u64::from(asked.count()), u64::from(free));
+    Evidence::Short { place: candidate.place, need, free, observed_at: at }
 }
 
 /// The holder is asked, and has the window to answer. [FR-5]
@@ -171,7 +192,7 @@ fn within<'a>(
     clause: &FirstRefusal,
     right: Right,
     own: &[&'a Candidate],
-    eligible: &[&'a Candidate],
+    third: Option<Money>,
     window: Span,
 ) -> Stand<'a> {
     if let Some(accepted) = asked.accepted(right.clause) {
@@ -183,8 +204,15 @@ fn within<'a>(
     if asked.offered(right.clause) {
         return Stand::Awaited;
     }
-    let third = best_third(state, at, asked, eligible, right);
-    let own_hour = own.iter().filter_map(|one| asked.hour(at, one)).min();
+    // What probation forbids is not offered.
+    //= rights/assurance.md#AS-5
+    let left = |one: &&Candidate| state.probation_room(one, asked).ok().and_then(|left| asked.piece(left));
+    let count = own.iter().filter_map(left).max().filter(|count| clause.partial || *count == asked.count());
+    let Some(count) = count else {
+        let probation = own.iter().filter_map(|one| one.probation);
+        return Stand::Releases(probation.map(|(clause, ..)| Evidence::Probation { clause }).collect());
+    };
+    let own_hour = own.iter().filter_map(|one| one.hour).min();
     let mut grounds = vec![Ground::Asks(right.clause)];
     //= rights/first-refusal.md#FR-12
     let mut hour = match clause.variant {
@@ -195,6 +223,10 @@ fn within<'a>(
         let better = release.hour.zip(third).is_some_and(|(passed, third)| third > passed);
         //= rights/first-refusal.md#FR-13
         //= rights/first-refusal.md#FR-16
+        if asked.taken() {
+            // Another took the work while the release lasted, and its word is kept.
+            return Stand::Releases(vec![release.evidence.clone()]);
+        }
         if at >= release.until {
             grounds.push(Ground::ReleaseEnded(right.clause));
         } else if better {
@@ -204,22 +236,33 @@ fn within<'a>(
             return Stand::Releases(vec![release.evidence.clone()]);
         }
     }
-    let terms = Terms { count: asked.count(), hour, duration: asked.duration() };
+    let terms = Terms { count, hour, duration: asked.duration() };
     Stand::Ask { terms, window, grounds }
 }
 
-/// The price at which a third party would get the work if the holder released it now.
-fn best_third(
+/// The price at which a third party would get the work if the holder released it now: that of whoever would be chosen
+/// among those who have not let it pass themselves.
+fn third(
     state: &State,
     at: Timestamp,
     asked: &Asked<'_>,
     eligible: &[&Candidate],
+    passage: &Passage<'_>,
     right: Right,
 ) -> Option<Money> {
-    let others = eligible.iter().filter(|one| one.party != right.holder);
-    let with_room =
-        others.filter(|one| state.room(at, one, asked).is_ok_and(|count| count >= asked.min_chunk()));
-    with_room.filter_map(|one| asked.hour(at, one)).min()
+    if matches!(asked, Asked::Call { .. }) {
+        return None;
+    }
+    let others = eligible.iter().filter(|one| one.party != right.holder && !passage.declined(one.party));
+    let mut best: Option<(Rank, Option<Money>)> = None;
+    for one in others {
+        let Ok(count) = room(state, at, one, asked) else { continue };
+        let rank = Rank::of(state, at, one, asked, count);
+        if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+            best = Some((rank, one.hour));
+        }
+    }
+    best.and_then(|(_, hour)| hour)
 }
 
 /// Why a holder has no candidate: it was tried, is barred, or has no such place. [FR-17]
@@ -228,11 +271,11 @@ fn why_not(state: &State, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<E
     let mut evidence = asked.failures(Some(right.holder), state);
     let barred = plan.barred.iter().filter(|(place, _)| state.party_of(*place) == right.holder);
     evidence.extend(barred.map(|(place, bar)| Evidence::Barred { place: *place, bar: *bar }));
-    let outage = plan.candidates.iter().filter(|one| one.party == right.holder);
-    evidence.extend(outage.filter_map(|one| {
-        let clause = one.unless_outage?;
-        Some(Evidence::Barred { place: one.place, bar: Bar::Exclusive(clause) })
-    }));
+    for one in plan.candidates.iter().filter(|one| one.party == right.holder) {
+        let exclusive = one.unless_outage.iter().map(|clause| Bar::Exclusive(*clause));
+        let budget = one.over_budget.then_some(Bar::Budget);
+        evidence.extend(exclusive.chain(budget).map(|bar| Evidence::Barred { place: one.place, bar }));
+    }
     if evidence.is_empty() {
         evidence.push(Evidence::Absent);
     }
@@ -262,15 +305,15 @@ fn choose<'a>(
     let mut again: Option<Timestamp> = None;
     let mut able: u32 = 0;
     for candidate in eligible.iter().filter(|one| !passage.declined(one.party)) {
-        match state.room(at, candidate, asked) {
-            Ok(count) if count >= asked.min_chunk() => {
+        match room(state, at, candidate, asked) {
+            Ok(count) => {
                 able = able.saturating_add(1);
                 let rank = Rank::of(state, at, candidate, asked, count);
                 if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
-                    best = Some((rank, candidate, count.min(asked.count())));
+                    best = Some((rank, candidate, count));
                 }
             }
-            _ => again = earlier(again, state.again(at, candidate, asked)),
+            Err(_) => again = earlier(again, state.again(at, candidate, asked)),
         }
     }
     match best {
@@ -304,7 +347,7 @@ impl Rank {
             split: count < asked.count(),
             committed: state.unmet(at, candidate),
             sunk: candidate.sunk,
-            price: asked.price(at, candidate),
+            price: asked.price(candidate),
         }
     }
 
@@ -332,40 +375,35 @@ fn earlier(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
 }
 
 /// The choice with its title and its reason.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one phase's inputs, each named; a struct would only rename them"
-)]
-fn take<'p>(
-    state: &State,
-    at: Timestamp,
-    plan: &Plan,
-    asked: &Asked<'_>,
-    passage: Passage<'_>,
-    candidate: &'p Candidate,
-    count: u32,
-    ground: Ground,
-) -> Ruling<'p> {
-    let Some(title) = passage.title(candidate.party) else {
-        return Ruling::Full { again: at, grounds: grounds(state, at, plan, asked) };
-    };
-    let mut reasons = vec![ground];
-    reasons.extend(candidate.unless_outage.map(Ground::Outage));
-    Ruling::Placed { candidate, count, title, grounds: reasons }
+fn take<'p>(passage: Passage<'_>, candidate: &'p Candidate, count: u32, ground: Ground) -> Ruling<'p> {
+    let title = passage.title(candidate.party).expect("no right is left when one is chosen");
+    let mut grounds = vec![ground];
+    grounds.extend(candidate.unless_outage.iter().map(|clause| Ground::Outage(*clause)));
+    Ruling::Placed { candidate, count, title, grounds }
 }
 
 /// A refusal names so many reasons at most; a world may have thousands of places.
 const MAX_GROUNDS: usize = 16;
 
-/// Phase 4: the reasons, when nobody serves: each place that has such capacity, and what kept it from serving.
-fn grounds(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>) -> Vec<Ground> {
+/// Phase 4: the reasons, when nobody serves: what the holders said, each place that has such capacity, and what kept it
+/// from serving.
+fn grounds(
+    state: &State,
+    at: Timestamp,
+    plan: &Plan,
+    asked: &Asked<'_>,
+    passage: &Passage<'_>,
+) -> Vec<Ground> {
     let mut grounds: Vec<Ground> = asked.failures(None, state).into_iter().map(Ground::Unavailable).collect();
+    grounds.extend(passage.let_pass().map(|(_, evidence)| Ground::Unavailable(evidence.clone())));
     for candidate in plan.candidates.iter().filter(|one| !asked.tried(one)) {
-        match candidate.unless_outage {
-            Some(clause) if !state.outage(at, clause, plan) => {
-                grounds.push(Ground::Barred(candidate.place, Bar::Exclusive(clause)));
-            }
-            _ => grounds.extend(state.room(at, candidate, asked).err().map(Ground::Unavailable)),
+        let exclusive = candidate.unless_outage.iter().find(|clause| !state.outage(at, **clause, plan));
+        if let Some(clause) = exclusive {
+            grounds.push(Ground::Barred(candidate.place, Bar::Exclusive(*clause)));
+        } else if candidate.over_budget {
+            grounds.push(Ground::Barred(candidate.place, Bar::Budget));
+        } else if !passage.declined(candidate.party) {
+            grounds.extend(room(state, at, candidate, asked).err().map(Ground::Unavailable));
         }
     }
     grounds.extend(plan.barred.iter().map(|(place, bar)| Ground::Barred(*place, *bar)));
@@ -374,20 +412,23 @@ fn grounds(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>) -> Vec<
 }
 
 /// What the caller is told when nobody may serve.
-fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>) -> Refusal {
+fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>, passage: &Passage<'_>) -> Refusal {
     if let Some(retry_after) = asked.throttled() {
         return Refusal::Capacity { retry_after };
     }
     if !asked.failures(None, state).is_empty() {
         return Refusal::Failed;
     }
-    let outage = plan.candidates.iter().any(|one| one.unless_outage.is_some());
+    if passage.let_pass().next().is_some() {
+        return Refusal::Declined;
+    }
+    let outage = plan.candidates.iter().any(|one| !one.unless_outage.is_empty());
     let contract = |bar: &Bar| matches!(bar, Bar::Licence(_) | Bar::Exclusive(_));
     let fit = |bar: &Bar| matches!(bar, Bar::Accelerator | Bar::Interconnect);
     let bars = || plan.barred.iter().map(|(_, bar)| bar);
     if outage || bars().any(contract) {
         Refusal::Contract
-    } else if bars().any(|bar| *bar == Bar::Budget) {
+    } else if plan.candidates.iter().any(|one| one.over_budget) {
         Refusal::Budget
     } else if bars().any(|bar| !fit(bar)) {
         Refusal::Compliance

@@ -178,6 +178,8 @@ pub enum Refusal {
     Deadline,
     /// Too many workloads are waiting or open.
     Overload,
+    /// Those who may serve were asked, and let it pass.
+    Declined,
 }
 
 /// A reason that determined an action.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::clause::{Act, Clause, assurance::Lack};
 use crate::scope::any;
+use crate::state::OpenJob;
 use crate::title::{Bar, Place, Right};
 use crate::units::{Money, Timestamp};
 use crate::workload::{Job, View};
@@ -29,8 +30,10 @@ pub(crate) struct Candidate {
     pub commitments: Vec<ClauseId>,
     /// The probation that it may be under: clause, good runs that end it, most calls, most accelerators.
     pub probation: Option<(ClauseId, u32, u32, u32)>,
-    /// Another's exclusivity bars it, unless an outage suspends that.
-    pub unless_outage: Option<ClauseId>,
+    /// Others' exclusivities bar it, unless outages suspend all of them.
+    pub unless_outage: Vec<ClauseId>,
+    /// The job would cost more than its budget here; the holder of a matching right may still match another's price.
+    pub over_budget: bool,
 }
 
 /// What the law says of one kind of workload.
@@ -52,7 +55,7 @@ impl Candidate {
 
 /// The plan for calls of this view to this model.
 pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: ModelId) -> Plan {
-    let mut plan = common(world, at, view);
+    let mut plan = common(world, at, view, None);
     for (deployment, place) in world.deployments.iter().zip(0u16..) {
         if deployment.model != model {
             continue;
@@ -72,21 +75,28 @@ pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: Mo
     plan
 }
 
-/// The plan for a job.
-pub(crate) fn for_job(world: &World, at: Timestamp, view: &View<'_>, job: &Job) -> Plan {
-    let mut plan = common(world, at, view);
+/// The plan for a job, with the quotes that are firm for it, and with the right under which it is offered even if that
+/// has ended since: an offer outlives the term in which it was made.
+pub(crate) fn for_job(world: &World, at: Timestamp, view: &View<'_>, open: &OpenJob) -> Plan {
+    let job = &open.job;
+    //= rights/first-refusal.md#FR-5
+    let offered = open.offer.map(|(_, clause)| clause);
+    let mut plan = common(world, at, view, offered.or(open.accepted.as_ref().map(|one| one.clause)));
     for (provider, id) in world.providers.iter().zip(0u16..) {
         for (pool, nth) in provider.pools.iter().zip(0u16..) {
             let id = ProviderId(id);
             let place = Place::Pool(id, nth);
-            let hour = hour(world, at, provider, pool);
-            let admitted = fits(job, pool, hour).and_then(|()| admit(world, at, view, provider));
+            //= rights/price.md#PR-6
+            let firm = open.quotes.iter().filter(|(quoted, _, until)| *quoted == id && at < *until);
+            let hour = firm.map(|(_, hour, _)| *hour).min().or_else(|| hour(world, at, provider, pool));
+            let admitted = fits(job, pool).and_then(|()| admit(world, at, view, provider));
             match admitted {
                 Err(bar) => plan.barred.push((place, bar)),
                 Ok(unless_outage) => plan.candidates.push(Candidate {
                     sunk: false,
                     rates: Vec::new(),
                     hour,
+                    over_budget: over_budget(job, hour),
                     ..candidate(world, at, view, place, id, unless_outage)
                 }),
             }
@@ -97,10 +107,13 @@ pub(crate) fn for_job(world: &World, at: Timestamp, view: &View<'_>, job: &Job) 
 
 /// Rights and ledger clauses: those in force whose scope matches.
 //= rights/first-refusal.md#FR-2
-fn common(world: &World, at: Timestamp, view: &View<'_>) -> Plan {
+fn common(world: &World, at: Timestamp, view: &View<'_>, offered: Option<ClauseId>) -> Plan {
     let mut ranked: Vec<(u16, Right)> = Vec::new();
     let mut counts = Vec::new();
-    for (id, entry) in world.in_force(at) {
+    for (id, entry) in world.entries() {
+        if !entry.in_force(at) && offered != Some(id) {
+            continue;
+        }
         match &entry.clause {
             Clause::FirstRefusal(clause) if clause.scope.matches(view) => {
                 ranked.push((clause.rank, Right { clause: id, holder: clause.holder }));
@@ -122,7 +135,7 @@ fn candidate(
     view: &View<'_>,
     place: Place,
     provider: ProviderId,
-    unless_outage: Option<ClauseId>,
+    unless_outage: Vec<ClauseId>,
 ) -> Candidate {
     let known = world.provider(provider);
     let commitments = world.in_force(at).filter_map(|(id, entry)| match &entry.clause {
@@ -148,21 +161,18 @@ fn candidate(
         commitments: commitments.collect(),
         probation,
         unless_outage,
+        over_budget: false,
     }
 }
 
-/// The hard constraints, in the order in which they are named. `Ok(Some(_))` is an exclusivity that an outage of its
-/// party would suspend.
-fn admit(
-    world: &World,
-    at: Timestamp,
-    view: &View<'_>,
-    provider: &Provider,
-) -> Result<Option<ClauseId>, Bar> {
+/// The hard constraints, in the order in which they are named. What is returned are exclusivities of others that an
+/// outage would suspend.
+fn admit(world: &World, at: Timestamp, view: &View<'_>, provider: &Provider) -> Result<Vec<ClauseId>, Bar> {
     //= rights/choosing.md#CH-8
     if view.region.is_some_and(|region| region != provider.region) {
         return Err(Bar::Region);
     }
+    //= rights/tenants.md#TE-2
     if let Some(tenant) = world.find_tenant(view.tenant)
         && !any(&world.tenant(tenant).jurisdictions, &provider.jurisdiction)
     {
@@ -221,8 +231,8 @@ fn exclusive(
     at: Timestamp,
     view: &View<'_>,
     provider: &Provider,
-) -> Result<Option<ClauseId>, Bar> {
-    let mut suspended = None;
+) -> Result<Vec<ClauseId>, Bar> {
+    let mut suspended = Vec::new();
     for (id, entry) in world.in_force(at) {
         let Clause::Exclusivity(clause) = &entry.clause else { continue };
         if clause.party == provider.party || !clause.binds(view) {
@@ -231,7 +241,7 @@ fn exclusive(
         if clause.outage.is_none() {
             return Err(Bar::Exclusive(id));
         }
-        suspended.get_or_insert(id);
+        suspended.push(id);
     }
     Ok(suspended)
 }
@@ -273,22 +283,24 @@ fn hour(world: &World, at: Timestamp, provider: &Provider, pool: &Pool) -> Optio
     fitting.max_by_key(|(from, _)| *from).map(|(_, hour)| hour).or(pool.hour)
 }
 
-/// Would these accelerators do, at this price?
+/// Would these accelerators do?
 //= rights/choosing.md#CH-9
-//= rights/choosing.md#CH-12
-fn fits(job: &Job, pool: &Pool, hour: Option<Money>) -> Result<(), Bar> {
+fn fits(job: &Job, pool: &Pool) -> Result<(), Bar> {
     if !job.accelerators.is_empty() && !job.accelerators.contains(&pool.accelerator) {
         return Err(Bar::Accelerator);
     }
     if job.interconnect.as_ref().is_some_and(|wanted| *wanted != pool.interconnect) {
         return Err(Bar::Interconnect);
     }
-    let cost = hour.map(|hour| lease_cost(hour, job.count, job.duration.0.div_euclid(crate::units::SECOND)));
-    match (job.budget, cost) {
-        (Some(budget), Some(cost)) if cost > budget => Err(Bar::Budget),
-        (Some(_), None) => Err(Bar::Budget),
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+/// Would the whole job cost more than its budget at this price? What has no price is over every budget.
+//= rights/choosing.md#CH-12
+fn over_budget(job: &Job, hour: Option<Money>) -> bool {
+    let seconds = job.duration.0.div_euclid(crate::units::SECOND);
+    let cost = hour.map(|hour| lease_cost(hour, job.count, seconds));
+    job.budget.is_some_and(|budget| cost.is_none_or(|cost| cost > budget))
 }
 
 /// What so many accelerators cost for so many seconds.

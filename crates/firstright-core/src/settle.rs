@@ -55,20 +55,15 @@ impl Broker {
         for (id, entry) in state.world.entries() {
             match &entry.clause {
                 Clause::RevenueShare(share) => {
-                    for (from, account) in state.ledger.of_clause(id) {
+                    let (parties, period) = ((share.payer, share.payee), share.period);
+                    let empty = Account::default();
+                    //= rights/revenue-share.md#RS-5
+                    let due = |from: &Timestamp| share.floor.is_some() || account(state, id, *from).is_some();
+                    for from in periods(entry, period, at).into_iter().filter(due) {
+                        let account = account(state, id, from).unwrap_or(&empty);
                         let amount = share.owed(account.gross, account.spend);
-                        let period = share.period;
-                        lines.push(line(
-                            What::RevenueShare,
-                            id,
-                            entry,
-                            (share.payer, share.payee),
-                            period,
-                            from,
-                            at,
-                            amount,
-                            account,
-                        ));
+                        let what = What::RevenueShare;
+                        lines.push(line(what, id, entry, parties, period, from, at, amount, account));
                     }
                 }
                 Clause::Commitment(clause) => lines.extend(shortfalls(state, id, entry, clause, at)),
@@ -126,15 +121,12 @@ fn spend(state: &State, at: Timestamp) -> Vec<Line> {
 /// A commitment's shortfall in each period since it began, also those in which nothing was bought.
 fn shortfalls(state: &State, id: ClauseId, entry: &Entry, clause: &Commitment, at: Timestamp) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut time = entry.from;
-    while time <= at && time < entry.until {
-        let from = clause.period.start(time);
+    for from in periods(entry, clause.period, at) {
         let until = clause.period.end(from).min(entry.until);
-        let known = state.ledger.of_clause(id).find(|(start, _)| *start == from).map(|(_, account)| *account);
-        let account = known.unwrap_or_default();
+        let account = account(state, id, from).copied().unwrap_or_default();
         let drawn = match clause.measure {
-            Measure::PtuHours => ptu_hours(state, clause, time.max(entry.from), until.min(at)),
-            _ => state.ledger.drawn(id, clause, time),
+            Measure::PtuHours => ptu_hours(state, clause, from.max(entry.from), until.min(at)),
+            _ => state.ledger.drawn(id, clause, from.max(entry.from)),
         };
         let amount = clause.owed(drawn).to_cents(Rounding::HalfEven);
         let parties = (clause.by, clause.to);
@@ -149,9 +141,25 @@ fn shortfalls(state: &State, id: ClauseId, entry: &Entry, clause: &Commitment, a
             amount,
             &Account { drawn, ..account },
         ));
-        time = until;
     }
     lines
+}
+
+/// The starts of the clause's periods that have begun, also of those in which nothing happened.
+fn periods(entry: &Entry, period: Period, at: Timestamp) -> Vec<Timestamp> {
+    let mut starts = Vec::new();
+    let mut time = entry.from;
+    while time <= at && time < entry.until {
+        let start = period.start(time);
+        starts.push(start);
+        time = period.end(start);
+    }
+    starts
+}
+
+/// The clause's account of the period that starts then.
+fn account(state: &State, id: ClauseId, start: Timestamp) -> Option<&Account> {
+    state.ledger.of_clause(id).find(|(from, _)| *from == start).map(|(_, account)| account)
 }
 
 /// Provisioned units of the party over time: drawn whether used or not.
@@ -181,5 +189,6 @@ fn line(
 ) -> Line {
     let until = period.end(from).min(entry.until);
     let closed = until <= at;
+    let from = from.max(entry.from);
     Line { what, clause: Some(id), payer, payee, from, until, closed, amount, account: *account }
 }

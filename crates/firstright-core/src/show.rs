@@ -5,11 +5,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::clause::{Clause, Measure};
 use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{FailureKind, Terms};
+use crate::ledger::Account;
+use crate::settle::{Line, What};
 use crate::title::{Bar, Evidence, Place, Title};
 use crate::units::{Money, Timestamp};
-use crate::world::World;
+use crate::world::{ClauseId, World};
 
 /// Several decisions, separated by semicolons.
 pub fn decisions(world: &World, decisions: &[Decision]) -> String {
@@ -115,6 +118,7 @@ pub fn refusal(refusal: &Refusal) -> String {
         Refusal::Rejected => "the provider refused the request itself".to_string(),
         Refusal::Budget => "it would cost more than its budget everywhere".to_string(),
         Refusal::Deadline => "its deadline passed [CH-14]".to_string(),
+        Refusal::Declined => "those who may serve it let it pass [FR-7]".to_string(),
         Refusal::Overload => "too many workloads are open".to_string(),
     }
 }
@@ -216,6 +220,49 @@ pub fn place(world: &World, place: Place) -> String {
             let pool = provider.pools.get(usize::from(nth)).map_or("?", |pool| &pool.accelerator);
             format!("{}/{pool}", provider.id)
         }
+    }
+}
+
+/// A line of a settlement: why, who owes whom how much, by which clause, for which days, and from what.
+pub fn line(world: &World, line: &Line) -> String {
+    let day = |at: Timestamp| at.to_string().split('T').next().map_or_else(String::new, ToString::to_string);
+    let what = match line.what {
+        What::Spend => "spend",
+        What::RevenueShare => "revenue-share",
+        What::Shortfall => "shortfall",
+        What::Credit => "credit",
+    };
+    let under = line.clause.map_or_else(String::new, |clause| format!(" under {}", world.cite(clause)));
+    let until = if line.until == Timestamp::MAX { "no end".to_string() } else { day(line.until) };
+    let state = if line.closed { "closed" } else { "forecast" };
+    let Account { gross, spend, drawn, good, calls, unpriced, .. } = line.account;
+    let from = match line.what {
+        What::Spend if unpriced > 0 => format!(", {unpriced} unpriced"),
+        What::Spend => String::new(),
+        What::RevenueShare => format!(", of gross {gross} and spend {spend}"),
+        What::Shortfall => format!(", drawn {}", self::drawn(world, line.clause, drawn)),
+        What::Credit => format!(", {good} of {calls} good, of spend {spend}"),
+    };
+    format!(
+        "{what}: {} owes {} {} {}{under}, {} to {until}, {state}{from}",
+        world.party(line.payer).id,
+        world.party(line.payee).id,
+        line.amount,
+        world.currency,
+        day(line.from),
+    )
+}
+
+/// What counts toward a commitment, in its measure.
+fn drawn(world: &World, clause: Option<ClauseId>, drawn: i128) -> String {
+    let measure = clause.and_then(|id| match &world.clause(id).clause {
+        Clause::Commitment(commitment) => Some((commitment.measure, commitment.amount)),
+        _ => None,
+    });
+    match measure {
+        Some((Measure::Money, amount)) => format!("{} of {}", Money(drawn), Money(amount)),
+        Some((_, amount)) => format!("{drawn} of {amount}"),
+        None => drawn.to_string(),
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::capacity::Capacity;
-use crate::clause::Clause;
+use crate::clause::{Clause, Measure};
 use crate::decision::Ground;
 use crate::fact::{Failure, FailureKind, LeaseId, OfferId, Terms};
 use crate::ledger::Ledger;
@@ -123,6 +123,8 @@ pub(crate) struct OpenJob {
     pub leases: Vec<LeaseId>,
     pub resumptions: u32,
     pub failed: bool,
+    /// It was cancelled or failed: what still runs is being stopped, and nothing of it is started again.
+    pub stopped: bool,
     /// What the holder asked last took, until it is placed.
     pub accepted: Option<Accepted>,
 }
@@ -231,7 +233,7 @@ impl State {
 
     /// What probation leaves. [AS-5] [AS-6]
     //= rights/assurance.md#AS-6
-    fn probation_room(&self, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
+    pub fn probation_room(&self, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
         let Some((clause, good_runs, calls, accelerators)) = candidate.probation else { return Ok(u32::MAX) };
         let standing = self.providers.get(candidate.provider.index()).copied().unwrap_or_default();
         if standing.good_runs >= good_runs {
@@ -288,7 +290,14 @@ impl State {
     pub fn unmet(&self, at: Timestamp, candidate: &Candidate) -> Option<ClauseId> {
         candidate.commitments.iter().copied().find(|id| {
             let Clause::Commitment(clause) = &self.world.clause(*id).clause else { return false };
-            self.ledger.drawn(*id, clause, at) < clause.amount
+            // Work that cannot draw on a commitment does not help to meet it.
+            let draws = match (clause.measure, candidate.place) {
+                (Measure::Money, _) => true,
+                (Measure::GpuHours, place) => matches!(place, Place::Pool(..)),
+                (Measure::Tokens, place) => matches!(place, Place::Deployment(_)),
+                (Measure::PtuHours, _) => false,
+            };
+            draws && self.ledger.drawn(*id, clause, at) < clause.amount
         })
     }
 }
@@ -308,6 +317,7 @@ impl OpenJob {
             leases: Vec::new(),
             resumptions: 0,
             failed: false,
+            stopped: false,
             accepted: None,
         }
     }
@@ -356,6 +366,18 @@ impl Asked<'_> {
             Asked::Call { .. } => 1,
             Asked::Job { job } => job.job.min_chunk.clamp(1, job.unplaced.max(1)),
         }
+    }
+
+    /// How many of so many free ones can be taken as one piece: all that is asked, or a part that leaves a rest which is
+    /// large enough itself.
+    //= rights/choosing.md#CH-10
+    pub fn piece(&self, free: u32) -> Option<u32> {
+        let (all, least) = (self.count(), self.min_chunk());
+        if free >= all {
+            return Some(all);
+        }
+        let part = free.min(all.saturating_sub(least));
+        (part >= least).then_some(part)
     }
 
     /// How long it will run.
@@ -428,6 +450,16 @@ impl Asked<'_> {
         matches!(self, Asked::Job { job } if job.offer.is_some_and(|(_, open)| open == clause))
     }
 
+    /// Has the holder under this clause been offered it, or taken it?
+    pub fn pending(&self, clause: ClauseId) -> bool {
+        self.offered(clause) || self.accepted(clause).is_some()
+    }
+
+    /// Has any holder taken it?
+    pub fn taken(&self) -> bool {
+        matches!(self, Asked::Job { job } if job.accepted.is_some())
+    }
+
     /// The release of a right for it.
     pub fn release(&self, clause: ClauseId) -> Option<&Pass> {
         match self {
@@ -436,18 +468,9 @@ impl Asked<'_> {
         }
     }
 
-    /// The price of an accelerator-hour there: the firm quote if there is one, or else the contract's or catalogue's.
-    //= rights/price.md#PR-6
-    pub fn hour(&self, at: Timestamp, candidate: &Candidate) -> Option<Money> {
-        let Asked::Job { job } = self else { return None };
-        let firm =
-            job.quotes.iter().filter(|(provider, _, until)| *provider == candidate.provider && at < *until);
-        firm.map(|(_, hour, _)| *hour).min().or(candidate.hour)
-    }
-
     /// What it is expected to cost there, to compare: money for a job; for a call nano-units times a million.
     //= rights/price.md#PR-5
-    pub fn price(&self, at: Timestamp, candidate: &Candidate) -> Option<i128> {
+    pub fn price(&self, candidate: &Candidate) -> Option<i128> {
         match self {
             Asked::Call { call, .. } => {
                 let rates = candidate.rates_for(call.call.input)?;
@@ -456,7 +479,7 @@ impl Asked<'_> {
                 Some(input.saturating_add(output).saturating_add(rates.request.0.saturating_mul(1_000_000)))
             }
             Asked::Job { job } => {
-                let hour = self.hour(at, candidate)?;
+                let hour = candidate.hour?;
                 Some(lease_cost(hour, job.unplaced, job.left.0.div_euclid(SECOND)).0)
             }
         }

@@ -242,13 +242,21 @@ impl<'a> Passage<'a> {
 
     /// Did this party let the work pass when it was asked? Then it is not given the work after all.
     pub(crate) fn declined(&self, party: PartyId) -> bool {
-        let passed = |evidence: &Evidence| {
+        self.let_pass().any(|(holder, _)| holder == party)
+    }
+
+    /// The holders that were asked and let the work pass, each with what it said.
+    //= rights/first-refusal.md#FR-7
+    pub(crate) fn let_pass(&self) -> impl Iterator<Item = (PartyId, &Evidence)> {
+        let passed = |evidence: &&Evidence| {
             matches!(
                 evidence,
                 Evidence::Declined { .. } | Evidence::Silent { .. } | Evidence::PartTaken { .. }
             )
         };
-        let mut walked = self.rights.iter().zip(&self.releases);
-        walked.any(|(right, release)| right.holder == party && release.evidence.iter().any(passed))
+        let walked = self.rights.iter().zip(&self.releases);
+        walked.flat_map(move |(right, release)| {
+            release.evidence.iter().filter(passed).map(|one| (right.holder, one))
+        })
     }
 }

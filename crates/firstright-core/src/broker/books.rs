@@ -23,11 +23,11 @@ impl Broker {
         let record = self.record;
         let Some(state) = self.state.as_mut() else { return (None, None) };
         let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return (None, None) };
-        let rates = if spilled {
-            spill_rates(state, candidate, serving, call)
-        } else {
-            candidate.rates_for(call.input)
-        };
+        // The band is that of what was metered: the estimate from the body only chose where to go.
+        //= rights/price.md#PR-3
+        let input = usage.input.saturating_add(usage.cached_input);
+        let rates =
+            if spilled { spill_rates(state, candidate, serving, input) } else { candidate.rates_for(input) };
         // Provisioned capacity is paid by the hour, not by the token.
         let cost =
             if candidate.sunk && !spilled { Some(Money::ZERO) } else { rates.map(|rates| usage.at(&rates)) };
@@ -54,7 +54,9 @@ impl Broker {
         let Some(state) = self.state.as_mut() else { return };
         let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return };
         for id in &serving.plan.counts {
-            let Clause::ServiceLevel(level) = &state.world.clause(*id).clause else { continue };
+            let entry = state.world.clause(*id);
+            let Clause::ServiceLevel(level) = &entry.clause else { continue };
+            let at = at.min(Timestamp(entry.until.0.saturating_sub(1)));
             if level.party != candidate.party {
                 continue;
             }
@@ -96,7 +98,10 @@ struct Amount {
 fn book(state: &mut State, at: Timestamp, record: u64, counts: &[ClauseId], party: PartyId, amount: &Amount) {
     add(state.ledger.party(party, at), record, amount, None);
     for id in counts {
-        let account = match &state.world.clause(*id).clause {
+        let entry = state.world.clause(*id);
+        // What was served while the clause was in force counts in its last period, also if it is metered later.
+        let at = at.min(Timestamp(entry.until.0.saturating_sub(1)));
+        let account = match &entry.clause {
             Clause::RevenueShare(share) => {
                 let account = state.ledger.clause(*id, share.period, at);
                 add(account, record, amount, None);
@@ -132,11 +137,11 @@ fn add(account: &mut Account, record: u64, amount: &Amount, measure: Option<Meas
 }
 
 /// The pay-as-you-go price of the same model at the same provider, which is what native spillover costs.
-fn spill_rates(state: &State, candidate: &Candidate, serving: &Serving, call: &Call) -> Option<Rates> {
+fn spill_rates(state: &State, candidate: &Candidate, serving: &Serving, input: u64) -> Option<Rates> {
     let own = serving.plan.candidates.iter().find(|other| {
         let crate::title::Place::Deployment(id) = other.place else { return false };
         let kind = state.world.deployment(id).capacity;
         other.provider == candidate.provider && matches!(kind, CapacityKind::PayAsYouGo { .. })
     });
-    own.and_then(|other| other.rates_for(call.input))
+    own.and_then(|other| other.rates_for(input))
 }

@@ -148,8 +148,9 @@ impl Broker {
         let Some(open) = state.calls.get(&id) else { return true };
         let until = open.arrived.plus(state.world.tenant(open.call.tenant).max_wait);
         let queued = state.queue.contains(&id);
-        // Waiting is pointless if room is not expected before the call must be refused.
-        if at < until && again < until && (queued || state.queue.len() < MAX_QUEUE) {
+        // Waiting is not begun if no room is expected before the call must be refused; who waits already waits to the end,
+        // because a place may be given back before it is expected.
+        if at < until && (queued || (again < until && state.queue.len() < MAX_QUEUE)) {
             state.deadlines.insert((again.max(Timestamp(at.0.saturating_add(1))), Due::Room));
             if !queued {
                 state.queue.push_back(id);
@@ -161,8 +162,7 @@ impl Broker {
         state.queue.retain(|other| *other != id);
         state.deadlines.remove(&(until, Due::Call(id)));
         state.calls.remove(&id);
-        let retry_after = again.since(at).min(MAX_RETRY_AFTER).max(Span(SECOND));
-        refuse(out, id, Refusal::Capacity { retry_after }, grounds);
+        refuse(out, id, Refusal::Capacity { retry_after: told(again.since(at)) }, grounds);
         true
     }
 
@@ -213,6 +213,8 @@ impl Broker {
         open.tried.push(Tried { place, at, failure: *failure });
         open.attempts = open.attempts.saturating_add(1);
         let attempts = open.attempts;
+        let asked = Asked::Call { call: open, tenant: open.call.tenant, model: open.call.model };
+        let throttled = asked.throttled();
         release(state, at, &serving, 0);
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
             match failure.kind {
@@ -230,7 +232,11 @@ impl Broker {
         }
         let refusal = match failure.kind {
             FailureKind::Rejected => Some((Refusal::Rejected, vec![])),
-            _ if attempts >= MAX_ATTEMPTS => Some((Refusal::Failed, vec![Ground::Attempts(attempts)])),
+            _ if attempts >= MAX_ATTEMPTS => {
+                let refusal =
+                    throttled.map_or(Refusal::Failed, |wait| Refusal::Capacity { retry_after: told(wait) });
+                Some((refusal, vec![Ground::Attempts(attempts)]))
+            }
             _ => None,
         };
         match refusal {
@@ -372,6 +378,11 @@ fn release(state: &mut State, at: Timestamp, serving: &Serving, used: u64) {
     if let Some(standing) = provider.and_then(|provider| state.providers.get_mut(provider.index())) {
         standing.calls = standing.calls.saturating_sub(1);
     }
+}
+
+/// What a caller is told to wait: a second at least, so that it does not come at once.
+fn told(wait: Span) -> Span {
+    wait.min(MAX_RETRY_AFTER).max(Span(SECOND))
 }
 
 fn refuse(out: &mut Vec<Decision>, call: CallId, refusal: Refusal, grounds: Vec<Ground>) {

@@ -16,7 +16,7 @@ use crate::world::{ClauseId, PartyId, ProviderId, World};
 
 impl Broker {
     /// Reads the law and puts it in force, or says what is wrong with it.
-    pub(super) fn enact(&mut self, _at: Timestamp, sources: &[(String, String)], out: &mut Vec<Decision>) {
+    pub(super) fn enact(&mut self, at: Timestamp, sources: &[(String, String)], out: &mut Vec<Decision>) {
         let (world, diagnostics) = text::read(sources);
         let action = match world {
             None => Action::KeepLaw {
@@ -29,7 +29,13 @@ impl Broker {
                 Err(problem) => Action::KeepLaw { problem },
             },
         };
+        let enacted = action == Action::Enact;
         out.push(Decision { action, grounds: vec![] });
+        // The new law may let those serve who could not before.
+        if enacted {
+            self.serve_queue(at, out);
+            self.serve_waiting(at, out);
+        }
     }
 
     /// Puts a world in force. While workloads are open their places must exist in the new world in the same order:

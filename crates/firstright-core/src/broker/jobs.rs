@@ -59,13 +59,20 @@ impl Broker {
                 state.waiting.remove(&id);
                 return;
             }
-            let plan = Arc::new(plan::for_job(&state.world, at, &job_view(&state.world, &job.job), &job.job));
+            if job.offer.is_some() {
+                return;
+            }
+            //= rights/choosing.md#CH-14
+            if job.resumes.is_none() && job.job.deadline.is_some_and(|deadline| deadline <= at) {
+                return self.give_up(id, Refusal::Deadline, vec![], out);
+            }
+            let plan = Arc::new(plan::for_job(&state.world, at, &job_view(&state.world, &job.job), job));
             match decide(state, at, &plan, &Asked::Job { job }) {
                 Ruling::Placed { candidate, count, title, grounds } => {
                     why.extend(grounds);
                     let place = candidate.place;
                     let grounds = core::mem::take(&mut why);
-                    out.extend(dispatch(state, at, id, place, count, title, &plan, grounds));
+                    out.extend(dispatch(state, id, place, count, title, &plan, grounds));
                 }
                 Ruling::Ask { right, terms, window, grounds } => {
                     why.extend(grounds);
@@ -89,7 +96,7 @@ impl Broker {
     fn hold(&mut self, id: JobId, grounds: Vec<Ground>, out: &mut Vec<Decision>) {
         let Some(state) = self.state.as_mut() else { return };
         let Some(job) = state.jobs.get(&id) else { return };
-        let until = job.job.deadline.unwrap_or(Timestamp::MAX);
+        let until = job.job.deadline.filter(|_| job.resumes.is_none()).unwrap_or(Timestamp::MAX);
         if state.waiting.insert(id) {
             out.push(Decision { action: Action::Hold { job: id, until }, grounds });
         }
@@ -186,19 +193,19 @@ impl Broker {
         self.lease_metered(at, id, seconds, out);
         let Some(state) = self.state.as_mut() else { return };
         let Some(lease) = state.leases.remove(&id) else { return };
-        free(state, &lease, ending == LeaseEnding::Lost);
+        free(state, &lease, ending);
         let left = left_of(&lease);
         let Some(job) = state.jobs.get_mut(&lease.job) else { return self.serve_waiting(at, out) };
         job.leases.retain(|other| *other != id);
         let over = job.resumptions >= MAX_RESUMPTIONS;
         match ending {
             LeaseEnding::Completed | LeaseEnding::Cancelled => {}
+            LeaseEnding::Interrupted | LeaseEnding::Lost if job.stopped => {}
             LeaseEnding::Failed(_) => self.fail(lease.job, out),
             LeaseEnding::Interrupted | LeaseEnding::Lost if over => self.fail(lease.job, out),
             LeaseEnding::Interrupted => {
                 //= rights/first-refusal.md#FR-18
                 job.resumptions = job.resumptions.saturating_add(1);
-                job.left = left;
                 let title = lease.title.clone();
                 let resumed = Resumed { lease: &lease, id, title };
                 out.extend(resumed.dispatch(state));
@@ -206,9 +213,13 @@ impl Broker {
             LeaseEnding::Lost => {
                 //= rights/first-refusal.md#FR-19
                 job.resumptions = job.resumptions.saturating_add(1);
-                job.left = left;
+                job.left = if job.unplaced == 0 { left } else { left.max(job.left) };
                 job.unplaced = job.unplaced.saturating_add(lease.count);
                 job.resumes = Some(id);
+                // A new trigger: what holders said of the work as it was binds them no longer, unless one is being asked.
+                if job.offer.is_none() {
+                    job.passes.clear();
+                }
                 if !job.lost.contains(&lease.candidate.provider) {
                     job.lost.push(lease.candidate.provider);
                 }
@@ -247,6 +258,9 @@ impl Broker {
         if let Some(job) = state.jobs.get_mut(&id) {
             job.unplaced = 0;
             job.failed = true;
+            if let Some(deadline) = job.job.deadline {
+                state.deadlines.remove(&(deadline, Due::Job(id)));
+            }
             if job.leases.is_empty() {
                 state.jobs.remove(&id);
             }
@@ -261,6 +275,7 @@ impl Broker {
         let Some(job) = state.jobs.get_mut(&id) else { return };
         job.unplaced = 0;
         job.failed = true;
+        job.stopped = true;
         for lease in &job.leases {
             out.push(Decision { action: Action::Cancel { lease: *lease }, grounds: vec![] });
         }
@@ -302,7 +317,8 @@ fn left_of(lease: &Lease) -> Span {
 }
 
 /// Gives back a lease's accelerators; a provider that lost them has none until it declares some.
-fn free(state: &mut State, lease: &Lease, lost: bool) {
+fn free(state: &mut State, lease: &Lease, ending: LeaseEnding) {
+    let lost = ending == LeaseEnding::Lost;
     if let Place::Pool(provider, nth) = lease.candidate.place
         && let Some(pool) = state.pools.get_mut(&(provider, nth))
     {
@@ -313,15 +329,13 @@ fn free(state: &mut State, lease: &Lease, lost: bool) {
     if let Some(standing) = state.providers.get_mut(lease.candidate.provider.index()) {
         standing.accelerators = standing.accelerators.saturating_sub(lease.count);
         //= rights/assurance.md#AS-6
-        standing.good_runs = standing.good_runs.saturating_add(u32::from(!lost));
+        standing.good_runs = standing.good_runs.saturating_add(u32::from(ending == LeaseEnding::Completed));
     }
 }
 
 /// Opens a lease.
-#[expect(clippy::too_many_arguments, reason = "a lease's parts, each named")]
 fn dispatch(
     state: &mut State,
-    at: Timestamp,
     id: JobId,
     place: Place,
     count: u32,
@@ -334,7 +348,7 @@ fn dispatch(
     let accepted = job.accepted.take_if(|accepted| title.holds() == Some(accepted.clause));
     let hour = match accepted {
         Some(accepted) => accepted.hour,
-        None => Asked::Job { job }.hour(at, &candidate),
+        None => candidate.hour,
     };
     job.unplaced = job.unplaced.saturating_sub(count);
     let resumes = job.resumes;

@@ -34,7 +34,9 @@ impl Broker {
             Answer::Decline(_) => self.releases(at, id, &offer, Evidence::Declined { offer: id, at }, out),
             Answer::Partial(count) => self.takes_part(at, id, &offer, &clause, *count, out),
             //= rights/first-refusal.md#FR-10
-            Answer::Counter(terms) if clause.counter && terms.count > 0 => {
+            Answer::Counter(terms)
+                if clause.counter && terms.count > 0 && terms.duration == offer.terms.duration =>
+            {
                 if let Some(open) = self.state.as_mut().and_then(|state| state.offers.get_mut(&id)) {
                     open.counter = Some(*terms);
                 }

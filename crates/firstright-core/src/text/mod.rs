@@ -6,10 +6,13 @@
 pub mod agreements;
 pub mod diagnostic;
 pub mod place;
+pub mod scenario;
 
 pub(crate) mod amend;
 mod clauses;
 pub(crate) mod scopes;
+mod scenario_lines;
+mod scenario_run;
 mod sections;
 mod shares;
 mod suggest;

@@ -109,6 +109,16 @@ pub(super) fn share(text: &str) -> Result<Share, Wrong> {
     Ok(Share(u32::try_from(parts).unwrap_or(u32::MAX)))
 }
 
+/// A share that may exceed the whole, such as a utilisation of `104 %`, in parts per million.
+pub(super) fn share_or_more(text: &str) -> Result<u32, Wrong> {
+    let (number, written) = split_unit(text);
+    let parts = decimal(number, SHARE_DECIMALS, "\"98.5 %\"")?;
+    if written != "%" {
+        return Err(bad_unit(written, "\"98.5 %\""));
+    }
+    u32::try_from(parts).map_err(|_| out_of_range(text, "write it like \"98.5 %\""))
+}
+
 /// A span, `72h` or `1h30m`, in nanoseconds.
 pub(super) fn span(text: &str) -> Result<Span, Wrong> {
     let example = "\"72h\", \"30m\", \"10s\" or \"30d\"";

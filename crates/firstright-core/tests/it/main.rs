@@ -2,3 +2,4 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test that goes out of bounds fails, as it should")]
 
 mod agreements;
+mod scenarios;
