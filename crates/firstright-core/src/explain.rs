@@ -75,7 +75,7 @@ fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
 
 fn explain_job(state: &State, at: Timestamp, open: &OpenJob) -> Explanation {
     let job = &open.job;
-    let plan = plan::for_job(&state.world, at, &job_view(&state.world, job), job);
+    let plan = plan::for_job(&state.world, at, &job_view(&state.world, job), open);
     let workload = format!(
         "job {} (`{}`) of tenant {}: {} of {} accelerators to be placed, {} to run",
         job.id.0,
@@ -95,14 +95,13 @@ fn weigh(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, workload:
         format!("{} of {holder}, answering {}", world.cite(right.clause), answering(world, right.clause))
     });
     let admitted = plan.candidates.iter().map(|one| {
-        let standing = match (one.unless_outage, state.room(at, one, asked)) {
-            (Some(clause), _) if !state.outage(at, clause, plan) => {
-                format!("may not: exclusive to another ({}) [EX-1]", world.cite(clause))
-            }
+        let held = one.unless_outage.iter().find(|clause| !state.outage(at, **clause, plan));
+        let standing = match (held, state.room(at, one, asked)) {
+            (Some(clause), _) => format!("may not: exclusive to another ({}) [EX-1]", world.cite(*clause)),
             _ if asked.tried(one) => "may serve; it was tried and failed".to_string(),
             (_, Err(evidence)) => format!("may serve; {}", show::evidence(world, &evidence)),
             (_, Ok(free)) if asked.min_chunk() > free => format!("may serve; only {free} free"),
-            (_, Ok(_)) => match asked.price(at, one) {
+            (_, Ok(_)) => match asked.price(one) {
                 None if !one.sunk => "may serve, has room; unpriced".to_string(),
                 _ if one.sunk => "may serve, has room; paid for already".to_string(),
                 _ => "may serve, has room".to_string(),
