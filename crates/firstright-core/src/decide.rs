@@ -56,7 +56,8 @@ pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &A
 /// leases that were lost, and exclusivities that an outage suspends.
 fn eligible<'a>(state: &State, at: Timestamp, plan: &'a Plan, asked: &Asked<'_>) -> Vec<&'a Candidate> {
     let may = |candidate: &&Candidate| {
-        candidate.unless_outage.is_none_or(|clause| state.outage(at, clause, plan)) && !asked.tried(candidate)
+        candidate.unless_outage.iter().all(|clause| state.outage(at, *clause, plan))
+            && !asked.tried(candidate)
     };
     plan.candidates.iter().filter(may).collect()
 }
@@ -142,16 +143,17 @@ fn standing<'a>(
     let mut evidence = asked.failures(own.first().map(|one| one.party), state);
     for candidate in own {
         match state.room(at, candidate, asked) {
-            Ok(count) if count >= asked.count() => return Stand::Takes(candidate, asked.count()),
-            Ok(count) if clause.partial && count >= asked.min_chunk() => {
-                return Stand::Takes(candidate, count);
-            }
-            Ok(count) => evidence.push(Evidence::Short {
-                place: candidate.place,
-                need: u64::from(asked.count()),
-                free: u64::from(count),
-                observed_at: at,
-            }),
+            Ok(count) => match asked.piece(count) {
+                Some(piece) if clause.partial || piece == asked.count() => {
+                    return Stand::Takes(candidate, piece);
+                }
+                _ => evidence.push(Evidence::Short {
+                    place: candidate.place,
+                    need: u64::from(asked.count()),
+                    free: u64::from(count),
+                    observed_at: at,
+                }),
+            },
             Err(short) => evidence.push(short),
         }
     }
@@ -218,7 +220,7 @@ fn best_third(
 ) -> Option<Money> {
     let others = eligible.iter().filter(|one| one.party != right.holder);
     let with_room =
-        others.filter(|one| state.room(at, one, asked).is_ok_and(|count| count >= asked.min_chunk()));
+        others.filter(|one| state.room(at, one, asked).is_ok_and(|count| asked.piece(count).is_some()));
     with_room.filter_map(|one| asked.hour(at, one)).min()
 }
 
@@ -229,9 +231,9 @@ fn why_not(state: &State, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<E
     let barred = plan.barred.iter().filter(|(place, _)| state.party_of(*place) == right.holder);
     evidence.extend(barred.map(|(place, bar)| Evidence::Barred { place: *place, bar: *bar }));
     let outage = plan.candidates.iter().filter(|one| one.party == right.holder);
-    evidence.extend(outage.filter_map(|one| {
-        let clause = one.unless_outage?;
-        Some(Evidence::Barred { place: one.place, bar: Bar::Exclusive(clause) })
+    evidence.extend(outage.flat_map(|one| {
+        let exclusive = one.unless_outage.iter().map(|clause| Bar::Exclusive(*clause));
+        exclusive.map(|bar| Evidence::Barred { place: one.place, bar })
     }));
     if evidence.is_empty() {
         evidence.push(Evidence::Absent);
@@ -262,12 +264,12 @@ fn choose<'a>(
     let mut again: Option<Timestamp> = None;
     let mut able: u32 = 0;
     for candidate in eligible.iter().filter(|one| !passage.declined(one.party)) {
-        match state.room(at, candidate, asked) {
-            Ok(count) if count >= asked.min_chunk() => {
+        match state.room(at, candidate, asked).map(|count| asked.piece(count)) {
+            Ok(Some(count)) => {
                 able = able.saturating_add(1);
                 let rank = Rank::of(state, at, candidate, asked, count);
                 if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
-                    best = Some((rank, candidate, count.min(asked.count())));
+                    best = Some((rank, candidate, count));
                 }
             }
             _ => again = earlier(again, state.again(at, candidate, asked)),
@@ -350,7 +352,7 @@ fn take<'p>(
         return Ruling::Full { again: at, grounds: grounds(state, at, plan, asked) };
     };
     let mut reasons = vec![ground];
-    reasons.extend(candidate.unless_outage.map(Ground::Outage));
+    reasons.extend(candidate.unless_outage.iter().map(|clause| Ground::Outage(*clause)));
     Ruling::Placed { candidate, count, title, grounds: reasons }
 }
 
@@ -361,11 +363,10 @@ const MAX_GROUNDS: usize = 16;
 fn grounds(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>) -> Vec<Ground> {
     let mut grounds: Vec<Ground> = asked.failures(None, state).into_iter().map(Ground::Unavailable).collect();
     for candidate in plan.candidates.iter().filter(|one| !asked.tried(one)) {
-        match candidate.unless_outage {
-            Some(clause) if !state.outage(at, clause, plan) => {
-                grounds.push(Ground::Barred(candidate.place, Bar::Exclusive(clause)));
-            }
-            _ => grounds.extend(state.room(at, candidate, asked).err().map(Ground::Unavailable)),
+        let exclusive = candidate.unless_outage.iter().find(|clause| !state.outage(at, **clause, plan));
+        match exclusive {
+            Some(clause) => grounds.push(Ground::Barred(candidate.place, Bar::Exclusive(*clause))),
+            None => grounds.extend(state.room(at, candidate, asked).err().map(Ground::Unavailable)),
         }
     }
     grounds.extend(plan.barred.iter().map(|(place, bar)| Ground::Barred(*place, *bar)));
@@ -381,7 +382,7 @@ fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>) -> Refusal {
     if !asked.failures(None, state).is_empty() {
         return Refusal::Failed;
     }
-    let outage = plan.candidates.iter().any(|one| one.unless_outage.is_some());
+    let outage = plan.candidates.iter().any(|one| !one.unless_outage.is_empty());
     let contract = |bar: &Bar| matches!(bar, Bar::Licence(_) | Bar::Exclusive(_));
     let fit = |bar: &Bar| matches!(bar, Bar::Accelerator | Bar::Interconnect);
     let bars = || plan.barred.iter().map(|(_, bar)| bar);

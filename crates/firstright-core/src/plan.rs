@@ -29,8 +29,8 @@ pub(crate) struct Candidate {
     pub commitments: Vec<ClauseId>,
     /// The probation that it may be under: clause, good runs that end it, most calls, most accelerators.
     pub probation: Option<(ClauseId, u32, u32, u32)>,
-    /// Another's exclusivity bars it, unless an outage suspends that.
-    pub unless_outage: Option<ClauseId>,
+    /// Others' exclusivities bar it, unless outages suspend them all.
+    pub unless_outage: Vec<ClauseId>,
 }
 
 /// What the law says of one kind of workload.
@@ -122,7 +122,7 @@ fn candidate(
     view: &View<'_>,
     place: Place,
     provider: ProviderId,
-    unless_outage: Option<ClauseId>,
+    unless_outage: Vec<ClauseId>,
 ) -> Candidate {
     let known = world.provider(provider);
     let commitments = world.in_force(at).filter_map(|(id, entry)| match &entry.clause {
@@ -151,14 +151,9 @@ fn candidate(
     }
 }
 
-/// The hard constraints, in the order in which they are named. `Ok(Some(_))` is an exclusivity that an outage of its
-/// party would suspend.
-fn admit(
-    world: &World,
-    at: Timestamp,
-    view: &View<'_>,
-    provider: &Provider,
-) -> Result<Option<ClauseId>, Bar> {
+/// The hard constraints, in the order in which they are named. What is returned are exclusivities of others that an
+/// outage would suspend.
+fn admit(world: &World, at: Timestamp, view: &View<'_>, provider: &Provider) -> Result<Vec<ClauseId>, Bar> {
     //= rights/choosing.md#CH-8
     if view.region.is_some_and(|region| region != provider.region) {
         return Err(Bar::Region);
@@ -221,8 +216,8 @@ fn exclusive(
     at: Timestamp,
     view: &View<'_>,
     provider: &Provider,
-) -> Result<Option<ClauseId>, Bar> {
-    let mut suspended = None;
+) -> Result<Vec<ClauseId>, Bar> {
+    let mut suspended = Vec::new();
     for (id, entry) in world.in_force(at) {
         let Clause::Exclusivity(clause) = &entry.clause else { continue };
         if clause.party == provider.party || !clause.binds(view) {
@@ -231,7 +226,7 @@ fn exclusive(
         if clause.outage.is_none() {
             return Err(Bar::Exclusive(id));
         }
-        suspended.get_or_insert(id);
+        suspended.push(id);
     }
     Ok(suspended)
 }

@@ -123,6 +123,8 @@ pub(crate) struct OpenJob {
     pub leases: Vec<LeaseId>,
     pub resumptions: u32,
     pub failed: bool,
+    /// It was cancelled or failed: what still runs is being stopped, and nothing of it is started again.
+    pub stopped: bool,
     /// What the holder asked last took, until it is placed.
     pub accepted: Option<Accepted>,
 }
@@ -336,6 +338,15 @@ impl Asked<'_> {
             Asked::Call { .. } => 1,
             Asked::Job { job } => job.job.min_chunk.clamp(1, job.unplaced.max(1)),
         }
+    }
+
+    /// How many of so many free ones can be taken as one piece: all that is asked, or a part that leaves a rest which is
+    /// a whole piece too.
+    //= rights/choosing.md#CH-10
+    pub fn piece(&self, free: u32) -> Option<u32> {
+        let (all, least) = (self.count(), self.min_chunk());
+        let part = if free >= all { all } else { free.min(all.saturating_sub(least)) };
+        (part >= least).then_some(part)
     }
 
     /// How long it will run.

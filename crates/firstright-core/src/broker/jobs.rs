@@ -57,6 +57,7 @@ impl Broker {
             leases: Vec::new(),
             resumptions: 0,
             failed: false,
+            stopped: false,
             accepted: None,
         };
         state.jobs.insert(job.id, open);
@@ -207,6 +208,7 @@ impl Broker {
         let over = job.resumptions >= MAX_RESUMPTIONS;
         match ending {
             LeaseEnding::Completed | LeaseEnding::Cancelled => {}
+            LeaseEnding::Interrupted | LeaseEnding::Lost if job.stopped => {}
             LeaseEnding::Failed(_) => self.fail(lease.job, out),
             LeaseEnding::Interrupted | LeaseEnding::Lost if over => self.fail(lease.job, out),
             LeaseEnding::Interrupted => {
@@ -275,6 +277,7 @@ impl Broker {
         let Some(job) = state.jobs.get_mut(&id) else { return };
         job.unplaced = 0;
         job.failed = true;
+        job.stopped = true;
         for lease in &job.leases {
             out.push(Decision { action: Action::Cancel { lease: *lease }, grounds: vec![] });
         }
