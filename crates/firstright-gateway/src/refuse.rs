@@ -51,7 +51,7 @@ impl No {
             Refusal::Overload => {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "api_error", Some(Duration::from_secs(1)))
             }
-            Refusal::Rejected | Refusal::Budget | Refusal::Deadline => {
+            Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
                 (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None)
             }
         };
@@ -69,7 +69,9 @@ impl No {
             }
             Refusal::Failed => format!("every provider that may serve `{model}` failed (decision {record})"),
             Refusal::Overload => "too many calls are open".to_string(),
-            Refusal::Rejected | Refusal::Budget | Refusal::Deadline => format!("refused (decision {record})"),
+            Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
+                format!("refused (decision {record})")
+            }
         };
         No { status, code, kind, message, param: None, retry_after }
     }
