@@ -77,11 +77,11 @@ pub fn jobs(name: &str, from: impl BufRead) -> Result<Vec<Submission>, String> {
     Ok(submissions)
 }
 
-/// A surge of our own: a minute in which traffic grows to five times its size and falls again. Sizes follow the means of
+/// A surge of our own: a minute in which traffic grows to seven times its size and falls again. Sizes follow the means of
 /// the Azure conversation trace of 2023 (1,155 in, 211 out). Seeded, so it is the same every time.
 pub fn surge() -> Vec<Arrival> {
     /// (seconds, calls a second) of each stretch.
-    const SHAPE: [(u64, u64); 4] = [(10, 12), (5, 36), (30, 60), (15, 12)];
+    const SHAPE: [(u64, u64); 4] = [(10, 15), (5, 50), (30, 110), (15, 15)];
     const TENANTS: [(&str, u64); 3] = [("chatgpt", 70), ("acme", 24), ("eurobank", 6)];
     let mut rng = Rng::stream(20_250_121, "surge", crate::rng::Purpose::Arrival, 0);
     let mut arrivals = Vec::new();

@@ -6,6 +6,7 @@ mod clock;
 pub mod serve;
 pub mod demo;
 pub mod law;
+pub mod trial;
 pub mod record;
 pub mod keys;
 pub mod init;

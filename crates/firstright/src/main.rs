@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, init, keys, law, record, sandbox, serve};
+use firstright::{demo, init, keys, law, record, sandbox, serve, trial};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,6 +26,8 @@ enum Command {
     Init(init::Args),
     /// Check the law: every problem with its file and line.
     Check(law::Args),
+    /// Try the law on scenarios: what would be decided, and why.
+    Try(trial::Args),
     /// Keys that callers present.
     Key(keys::Args),
     /// Verify a journal: every digest and every decision.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => law::run(&args),
+        Command::Try(args) => trial::run(&args),
         Command::Key(args) => keys::run(&args),
         Command::Verify(args) => record::run_verify(&args),
         Command::Explain(args) => record::run_explain(&args),

@@ -28,6 +28,6 @@ fn the_surge_is_the_same_every_time_and_in_order() {
     let one = surge();
     assert_eq!(one, surge());
     assert!(one.is_sorted_by_key(|arrival| arrival.at_ms));
-    assert_eq!(one.len(), 10 * 12 + 5 * 36 + 30 * 60 + 15 * 12);
+    assert_eq!(one.len(), 10 * 15 + 5 * 50 + 30 * 110 + 15 * 15);
     assert!(one.last().is_some_and(|last| last.at_ms < 60_000));
 }
