@@ -41,6 +41,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    end_quietly_with_the_pipe();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
@@ -60,4 +61,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever reads our output may have read enough: `firstright try … | head` is no failure. Rust's `println!` panics on a
+/// closed pipe; that one panic ends the program quietly, every other is shown.
+fn end_quietly_with_the_pipe() {
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let message = info.payload().downcast_ref::<String>();
+        if message.is_some_and(|message| {
+            message.starts_with("failed printing to std") && message.contains("Broken pipe")
+        }) {
+            std::process::exit(0);
+        }
+        shown(info);
+    }));
 }
