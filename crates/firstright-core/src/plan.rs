@@ -262,10 +262,11 @@ fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<(u64, Opt
     bands.dedup();
     let at_band = |from: u64| {
         let fitting = prices().filter_map(|(start, price)| {
-            // A clause for a context band is more particular than one for all calls, whichever began last.
-            price.rates(world, deployment, from).map(|rates| (price.over_input.is_some(), start, rates))
+            // A clause for a context band is more particular than one for a lower band or for all calls, whichever began
+            // last.
+            price.rates(world, deployment, from).map(|rates| (price.over_input, start, rates))
         });
-        let latest = fitting.fold(None, |best: Option<(bool, Timestamp, Rates)>, one| match best {
+        let latest = fitting.fold(None, |best: Option<(Option<u64>, Timestamp, Rates)>, one| match best {
             Some(other) if (other.0, other.1) > (one.0, one.1) => Some(other),
             _ => Some(one),
         });

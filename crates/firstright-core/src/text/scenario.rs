@@ -36,8 +36,8 @@ pub struct Scenario {
     pub about: String,
     /// Sentences of `docs/rights` that it proves, for example `FR-3`.
     pub proves: Vec<String>,
-    /// The law in order.
-    pub law: Vec<Law>,
+    /// The law in order, each part with its line in the file.
+    pub law: Vec<(u32, Law)>,
     /// What happens when.
     pub steps: Vec<Step>,
     /// Does the output end with the settlement?
@@ -131,7 +131,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Problem> {
                 if !closed {
                     return Err(reader.problem(number, "expected `---` at the end of the law"));
                 }
-                reader.inline(law);
+                reader.inline(number, law);
             }
             line => reader.line(number, line)?,
         }
