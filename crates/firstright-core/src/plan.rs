@@ -262,8 +262,7 @@ fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<(u64, Opt
     bands.dedup();
     let at_band = |from: u64| {
         let fitting = prices().filter_map(|(start, price)| {
-            // A clause for a context band is more particular than one for a lower band or for all calls, whichever began
-            // last.
+            // A clause for a higher context band is more particular, whichever began last.
             price.rates(world, deployment, from).map(|rates| (price.over_input, start, rates))
         });
         let latest = fitting.fold(None, |best: Option<(Option<u64>, Timestamp, Rates)>, one| match best {
