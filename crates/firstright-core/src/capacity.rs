@@ -156,10 +156,12 @@ impl Capacity {
         match self.kind {
             CapacityKind::Provisioned { per_minute, bucket, .. } => {
                 let free = bucket.saturating_sub(self.level_now(at));
-                if need <= free {
+                // What is larger than the whole bucket fits when that is empty, or it would never be served.
+                let fits = need.min(bucket);
+                if fits <= free {
                     return Ok(());
                 }
-                let wait = time_for(need.min(bucket).saturating_sub(free), per_minute);
+                let wait = time_for(fits.saturating_sub(free), per_minute);
                 Err(short(free, at.plus(wait), false))
             }
             CapacityKind::PayAsYouGo { slice, .. } => {

@@ -160,7 +160,7 @@ fn standing<'a>(
                     best = Some((rank, candidate, count));
                 }
             }
-            Ok(count) => evidence.push(short_of(at, candidate, asked, count)),
+            Ok(count) => evidence.push(short_of(state, at, candidate, asked, count)),
             Err(short) => evidence.push(short),
         }
     }
@@ -171,12 +171,13 @@ fn standing<'a>(
 //= rights/choosing.md#CH-10
 fn room(state: &State, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
     let free = state.room(at, candidate, asked)?;
-    asked.piece(free).ok_or_else(|| short_of(at, candidate, asked, free))
+    asked.piece(free).ok_or_else(|| short_of(state, at, candidate, asked, free))
 }
 
-fn short_of(at: Timestamp, candidate: &Candidate, asked: &Asked<'_>, free: u32) -> Evidence {
+fn short_of(state: &State, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>, free: u32) -> Evidence {
     let (need, free) = (u64::from(asked.count()), u64::from(free));
-    Evidence::Short { place: candidate.place, need, free, observed_at: at }
+    let observed_at = state.known_since(at, candidate.place);
+    Evidence::Short { place: candidate.place, need, free, observed_at }
 }
 
 /// The holder is asked, and has the window to answer. [FR-5]

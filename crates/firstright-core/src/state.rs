@@ -61,6 +61,8 @@ pub(crate) struct PoolState {
     pub leased: u32,
     /// How many the provider last said are free beside our leases; until it says, all that are not leased.
     pub declared: Option<u32>,
+    /// When that was.
+    pub declared_at: Option<Timestamp>,
 }
 
 /// How a provider has done, for probation.
@@ -189,7 +191,7 @@ impl State {
             for (pool, nth) in provider.pools.iter().zip(0u16..) {
                 pools.insert(
                     (ProviderId(id), nth),
-                    PoolState { count: pool.count, leased: 0, declared: None },
+                    PoolState { count: pool.count, leased: 0, declared: None, declared_at: None },
                 );
             }
         }
@@ -229,6 +231,12 @@ impl State {
             }
             _ => Ok(0),
         }
+    }
+
+    /// Since when what is free at the place is known: a provider's last word, or what we lease ourselves.
+    pub fn known_since(&self, at: Timestamp, place: Place) -> Timestamp {
+        let Place::Pool(provider, nth) = place else { return at };
+        self.pools.get(&(provider, nth)).and_then(|pool| pool.declared_at).unwrap_or(at)
     }
 
     /// What probation leaves. [AS-5] [AS-6]

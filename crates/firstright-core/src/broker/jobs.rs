@@ -127,6 +127,7 @@ impl Broker {
             return not_open(out);
         };
         pool.declared = Some(free);
+        pool.declared_at = Some(at);
         for job in state.jobs.values_mut() {
             job.lost.retain(|lost| *lost != provider);
         }
@@ -193,7 +194,7 @@ impl Broker {
         self.lease_metered(at, id, seconds, out);
         let Some(state) = self.state.as_mut() else { return };
         let Some(lease) = state.leases.remove(&id) else { return };
-        free(state, &lease, ending);
+        free(state, at, &lease, ending);
         let left = left_of(&lease);
         let Some(job) = state.jobs.get_mut(&lease.job) else { return self.serve_waiting(at, out) };
         job.leases.retain(|other| *other != id);
@@ -317,14 +318,17 @@ fn left_of(lease: &Lease) -> Span {
 }
 
 /// Gives back a lease's accelerators; a provider that lost them has none until it declares some.
-fn free(state: &mut State, lease: &Lease, ending: LeaseEnding) {
+fn free(state: &mut State, at: Timestamp, lease: &Lease, ending: LeaseEnding) {
     let lost = ending == LeaseEnding::Lost;
     if let Place::Pool(provider, nth) = lease.candidate.place
         && let Some(pool) = state.pools.get_mut(&(provider, nth))
     {
         pool.leased = pool.leased.saturating_sub(lease.count);
-        pool.declared =
-            if lost { Some(0) } else { pool.declared.map(|free| free.saturating_add(lease.count)) };
+        if lost {
+            (pool.declared, pool.declared_at) = (Some(0), Some(at));
+        } else {
+            pool.declared = pool.declared.map(|free| free.saturating_add(lease.count));
+        }
     }
     if let Some(standing) = state.providers.get_mut(lease.candidate.provider.index()) {
         standing.accelerators = standing.accelerators.saturating_sub(lease.count);

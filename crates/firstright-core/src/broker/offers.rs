@@ -64,12 +64,9 @@ impl Broker {
         if count >= all {
             return self.takes(at, id, offer, offer.terms, Ground::Accepted(id), out);
         }
-        let least = self
-            .state
-            .as_ref()
-            .and_then(|state| state.jobs.get(&offer.job))
-            .map_or(1, |job| job.job.min_chunk);
-        let rest = all.saturating_sub(count);
+        let job = self.state.as_ref().and_then(|state| state.jobs.get(&offer.job));
+        let (least, unplaced) = job.map_or((1, all), |job| (job.job.min_chunk, job.unplaced));
+        let rest = unplaced.saturating_sub(count);
         if !clause.partial || count < least.max(1) || rest < least {
             return note(out, vec![Ground::NotAllowed(offer.clause)]);
         }

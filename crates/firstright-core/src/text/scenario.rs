@@ -2,13 +2,14 @@
 //! test, a page of documentation and a bug report alike.
 //!
 //! ```text
-//! # The holder is short, so the work goes to whoever is cheapest.
-//! # proves FR-4 CH-3
+//! # The holder has room, and serves.
+//! # proves FR-1 FR-3
 //! use agreements/two-clouds.toml
 //! 09:00:00  call w1 gpt-4o chatgpt 1200+300
 //! +5s       settle w1 input=1200 output=280
 //! ---
-//! 09:00:00  serve w1 at azure-ptu with gpt-4o: openai-microsoft/api holder [FR-1]
+//! 09:00:00  serve w1 at azure-ptu with gpt-4o: holder under deal/api [FR-1]
+//! 09:00:05  settle w1: cost 0.00 USD, charge 0.0116 USD
 //! ```
 //!
 //! Everything below the last `---` is the expected output. `docs/scenarios.md` is the reference of the lines.
@@ -35,8 +36,8 @@ pub struct Scenario {
     pub about: String,
     /// Sentences of `docs/rights` that it proves, for example `FR-3`.
     pub proves: Vec<String>,
-    /// The law in order.
-    pub law: Vec<Law>,
+    /// The law in order, each part with its line in the file.
+    pub law: Vec<(u32, Law)>,
     /// What happens when.
     pub steps: Vec<Step>,
     /// Does the output end with the settlement?
@@ -130,7 +131,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Problem> {
                 if !closed {
                     return Err(reader.problem(number, "expected `---` at the end of the law"));
                 }
-                reader.inline(law);
+                reader.inline(number, law);
             }
             line => reader.line(number, line)?,
         }
@@ -189,3 +190,6 @@ pub(super) fn clock(day: Timestamp, at: Timestamp) -> String {
     let time = if time.contains('.') { time.trim_end_matches('0') } else { time };
     if day.to_string().starts_with(date) { time.to_string() } else { format!("{date} {time}") }
 }
+
+#[cfg(test)]
+mod tests;

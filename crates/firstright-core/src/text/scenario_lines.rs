@@ -126,7 +126,7 @@ pub(super) struct Reader {
     file: String,
     about: Vec<String>,
     proves: Vec<String>,
-    law: Vec<Law>,
+    law: Vec<(u32, Law)>,
     steps: Vec<Step>,
     settlement: bool,
     day: Timestamp,
@@ -153,8 +153,8 @@ impl Reader {
         Problem { file: self.file.clone(), line, message: message.into() }
     }
 
-    pub fn inline(&mut self, law: String) {
-        self.law.push(Law::Inline(law));
+    pub fn inline(&mut self, line: u32, law: String) {
+        self.law.push((line, Law::Inline(law)));
     }
 
     pub fn line(&mut self, number: u32, line: &str) -> Result<(), Problem> {
@@ -174,7 +174,7 @@ impl Reader {
 
     fn said(&mut self, line: u32, first: &str, mut args: Args) -> Result<(), String> {
         match first {
-            "use" => self.law.push(Law::File(args.need("a file of the law")?)),
+            "use" => self.law.push((line, Law::File(args.need("a file of the law")?))),
             "day" => {
                 self.day = date(&args.need("a day such as 2026-03-02")?)?;
                 self.last = self.day;

@@ -31,16 +31,17 @@ pub fn run(
 ) -> Result<String, Problem> {
     let problem = |line, message| Problem { file: scenario.name.clone(), line, message };
     let mut sources: Vec<(String, String)> = Vec::new();
-    for (law, number) in scenario.law.iter().zip(1u32..) {
+    for ((line, law), number) in scenario.law.iter().zip(1u32..) {
         sources.push(match law {
-            Law::File(name) => (name.clone(), load(name).map_err(|message| problem(1, message))?),
+            Law::File(name) => (name.clone(), load(name).map_err(|message| problem(*line, message))?),
             Law::Inline(text) => (format!("{} law {number}", scenario.name), text.clone()),
         });
     }
+    let first = scenario.law.first().map_or(1, |(line, _)| *line);
     let start = Timestamp(scenario.steps.first().map_or(scenario.day.0, |step| step.at.0).saturating_sub(1));
     let mut runner =
         Runner { scenario, broker: Broker::new(), sources, names: Names::default(), out: String::new() };
-    runner.enact(start, None).map_err(|message| problem(1, message))?;
+    runner.enact(start, None).map_err(|message| problem(first, message))?;
     for step in &scenario.steps {
         runner.step(step, load).map_err(|message| problem(step.line, message))?;
     }
