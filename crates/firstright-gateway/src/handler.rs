@@ -141,7 +141,7 @@ impl Gateway {
     ) -> Result<Asked<'a>, No> {
         let operation = route.operation;
         let peek = peek(operation, body).map_err(|bad| {
-            let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, bad.message);
+            let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, format!("failed to {bad}"));
             no.param = bad.param.map(str::to_string);
             no
         })?;
