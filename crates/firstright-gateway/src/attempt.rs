@@ -28,6 +28,13 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
+    /// Was it refused for the wish for usage in the stream?
+    pub(crate) fn rejects_stream_options(&self) -> bool {
+        self.answer
+            .as_ref()
+            .is_some_and(|(status, _, body)| refusal::rejects_stream_options(status.as_u16(), body))
+    }
+
     /// There was no answer.
     pub(crate) fn unanswered(error: &SendError) -> Failed {
         let kind = match error.kind {

@@ -20,7 +20,7 @@ use firstright_core::workload::CallId;
 use firstright_sim::rng::{Purpose, Rng};
 
 use crate::world::{
-    Book, Folder, Http, LAW, Settled, ask, ask_stream, bearer, clouds, configure, until, usage_in,
+    Book, Folder, Http, LAW, Reply, Settled, ask, ask_stream, bearer, clouds, configure, until, usage_in,
     usage_on_record,
 };
 
@@ -304,6 +304,39 @@ fn the_checker_bites(bytes: &[u8], seen: &[Seen]) {
     let mut unseen = seen.to_vec();
     unseen[0].decision = u64::MAX;
     assert!(check(&book(), &unseen).unwrap_err().contains("not on record"));
+}
+
+#[test]
+fn a_process_that_is_asked_to_stop_finishes_what_is_in_flight() {
+    let clouds = clouds(|_| {});
+    let folder = Folder::new();
+    let config = configure(&folder, &clouds, LAW, "drain-s = 20");
+    let served = Served::start(Served::binary(), &config);
+    let mut streams: Vec<(Http, Reply)> = Vec::new();
+    for _ in 0..8 {
+        let mut http = Http::connect(served.address).unwrap();
+        let extra = format!("{}x-sandbox-tokens: 10,8000\r\n", bearer("europe"));
+        let body = ask_stream("gpt-4o", true).to_string();
+        http.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
+        let mut reply = http.head().unwrap();
+        http.read_to(&mut reply, "\"content\":\"");
+        streams.push((http, reply));
+    }
+    let (code, said) = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| served.terminate());
+        for (http, reply) in &mut streams {
+            http.rest(reply).unwrap();
+            assert!(reply.events().1, "the stream is whole: {:?}", reply.text().len());
+        }
+        stopping.join().unwrap()
+    });
+    assert_eq!((code, said.contains("still open")), (Some(0), false), "{said}");
+    let book = Book::read(&folder.journal(), false);
+    let seen: Vec<Seen> = streams
+        .iter()
+        .map(|(_, reply)| Seen { decision: reply.decision(), usage: Ok((10, 0, 8_000)) })
+        .collect();
+    assert_eq!(check(&book, &seen).unwrap().estimates, 0);
 }
 
 #[test]

@@ -344,17 +344,23 @@ pub struct Recorder {
 impl Recorder {
     /// Answers everything with these bytes, then closes.
     pub fn answering(answer: impl Into<Vec<u8>>) -> Recorder {
+        Recorder::answering_in_turn(vec![answer.into()])
+    }
+
+    /// Answers with each of these in turn, and with the last for ever.
+    pub fn answering_in_turn(answers: Vec<Vec<u8>>) -> Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::new(Mutex::new(Vec::new()));
-        let (keep, answer) = (Arc::clone(&got), answer.into());
+        let keep = Arc::clone(&got);
         // It ends with the process: nothing tells it that no more will come.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = read_request(&mut stream);
-                keep.lock().unwrap().push(request);
-                let _ = stream.write_all(&answer);
+                let mut kept = keep.lock().unwrap();
+                let _ = stream.write_all(&answers[kept.len().min(answers.len() - 1)]);
+                kept.push(request);
             }
         });
         Recorder { address, got }

@@ -60,10 +60,11 @@ fn while_it_waits() {
         "model = \"gpt-4o\"\ncapacity = { concurrent = 1 }",
     );
     let world = World::with(&[concurrent], "", |_| {});
-    world.fault("oracle", None, json!({ "stall": { "percent": 100, "after_chunks": 1, "for_ms": 60_000 } }));
+    // The first holds the one place for longer than the test takes.
     let mut holder = world.connect();
+    let extra = format!("{}x-sandbox-tokens: 10,400000\r\n", bearer("patient"));
     let body = ask_stream("gpt-4o", true).to_string();
-    holder.request("POST", "/v1/chat/completions", &bearer("patient"), body.as_bytes()).unwrap();
+    holder.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
     holder.head().unwrap();
     let mut waiting = world.connect();
     waiting

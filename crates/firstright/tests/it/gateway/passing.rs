@@ -16,6 +16,14 @@ fn answer(head: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n{head}\r\n{body}", body.len())
 }
 
+/// How an older server refuses the wish for usage.
+fn recorder_refusal() -> Vec<u8> {
+    let error =
+        r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","code":null}}"#;
+    let head = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    format!("{head}content-length: {}\r\n\r\n{error}", error.len()).into()
+}
+
 #[test]
 fn bytes_that_are_not_acted_on_pass_both_ways() {
     let head = "content-type: application/json; odd=1\r\nx-request-id: r1\r\nset-cookie: a=b\r\nx-ratelimit-remaining-tokens: 9\r\n";
@@ -143,6 +151,33 @@ fn usage_is_asked_for_and_withheld() {
         assert_eq!((one.source, one.ending), (Source::Provider, Ending::Complete));
         assert_eq!(usage_on_record(&one.usage), (1234, 1024, 17));
     }
+}
+
+#[test]
+fn a_server_that_does_not_know_the_wish_for_usage_is_asked_without_it() {
+    let events = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\ndata: [DONE]\n\n";
+    let recorder = Recorder::answering_in_turn(vec![
+        recorder_refusal(),
+        answer("content-type: text/event-stream\r\n", events).into(),
+    ]);
+    let world = World::before(&recorder);
+    let reply = world.chat("europe", &ask_stream("gpt-4o", false));
+    assert_eq!((reply.status, reply.text()), (200, events));
+    let asked = ask_stream("gpt-4o", false).to_string();
+    let requests = recorder.requests();
+    assert!(requests[0].1.contains("include_usage"), "{requests:?}");
+    assert_eq!((requests.len(), &requests[1].1), (2, &asked));
+    // A client that wishes for it itself is told that it is refused.
+    let refusing = Recorder::answering(recorder_refusal());
+    let other = World::before(&refusing);
+    assert_eq!(other.chat("europe", &ask_stream("gpt-4o", true)).status, 400);
+    assert_eq!(refusing.requests().len(), 1);
+    let book = world.stop();
+    let settled = book.settled().next().unwrap();
+    assert_eq!(
+        (settled.source, settled.ending, settled.usage.output),
+        (Source::Counted, Ending::Complete, 2)
+    );
 }
 
 #[test]

@@ -115,9 +115,9 @@ fn a_call_waits_its_turn_and_is_served() {
         "",
         |_| {},
     );
-    // The first holds the one place until its 3,000 tokens are written.
+    // The first holds the one place until its 20,000 tokens are written, some seconds.
     let mut holder = world.connect();
-    let extra = format!("{}x-sandbox-tokens: 10,3000\r\n", bearer("patient"));
+    let extra = format!("{}x-sandbox-tokens: 10,20000\r\n", bearer("patient"));
     holder
         .request("POST", "/v1/chat/completions", &extra, ask_stream("gpt-4o", true).to_string().as_bytes())
         .unwrap();
@@ -151,10 +151,11 @@ fn a_call_that_waited_as_long_as_it_may_is_refused() {
         ("max-wait = \"8s\"", "max-wait = \"1500ms\""),
     ];
     let world = World::with(&changes, "", |_| {});
-    world.fault("oracle", None, json!({ "stall": { "percent": 100, "after_chunks": 1, "for_ms": 60_000 } }));
+    // The first holds the one place for longer than the test takes.
     let mut holder = world.connect();
+    let extra = format!("{}x-sandbox-tokens: 10,400000\r\n", bearer("patient"));
     let body = ask_stream("gpt-4o", true).to_string();
-    holder.request("POST", "/v1/chat/completions", &bearer("patient"), body.as_bytes()).unwrap();
+    holder.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
     holder.head().unwrap();
     let begun = Instant::now();
     let reply = world.chat("patient", &ask("gpt-4o"));
