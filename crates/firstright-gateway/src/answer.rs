@@ -13,6 +13,9 @@ use http::{HeaderMap, HeaderValue, Response};
 use crate::open_call::OpenCall;
 use crate::relay::{Gate, Passing, Reply, Verdict};
 
+/// About what a token of English takes, in bytes: the same measure by which a request's input is estimated.
+const BYTES_PER_TOKEN: u64 = 4;
+
 /// What the gateway answers with.
 pub type Answer = Response<Reply<Hook>>;
 
@@ -136,9 +139,12 @@ impl Stream {
         Verdict::FinishAfter(self.settle(Ending::Cut))
     }
 
-    /// Until the provider says, each content delta counts as a token.
+    /// Until the provider says, each content delta counts as a token; a provider that puts several into one delta is
+    /// counted by its text.
     fn count(&mut self) {
-        self.open.counted.output = self.meter.metered().content_deltas;
+        let metered = self.meter.metered();
+        self.open.counted.output =
+            metered.content_deltas.max(metered.content_bytes.div_ceil(BYTES_PER_TOKEN));
     }
 
     fn settle(&mut self, ending: Ending) -> Gate {

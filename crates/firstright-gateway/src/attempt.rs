@@ -28,6 +28,13 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
+    /// Was it refused for the wish for usage in the stream?
+    pub(crate) fn rejects_stream_options(&self) -> bool {
+        self.answer
+            .as_ref()
+            .is_some_and(|(status, _, body)| refusal::rejects_stream_options(status.as_u16(), body))
+    }
+
     /// There was no answer.
     pub(crate) fn unanswered(error: &SendError) -> Failed {
         let kind = match error.kind {
@@ -53,10 +60,12 @@ impl Failed {
         let kind = match refusal::classify(status, &limits, &body) {
             Refusal::Throttled => FailureKind::Throttled,
             Refusal::Overloaded | Refusal::ServerError => FailureKind::ServerError,
-            // A deployment that is not there, or that takes less context than the others: theirs, and another may do.
-            Refusal::NotFound | Refusal::ContextTooLong => FailureKind::ServerError,
+            // A deployment that is not there: theirs or ours, and another may do.
+            Refusal::NotFound => FailureKind::ServerError,
             Refusal::Auth => FailureKind::Unauthorised,
-            Refusal::ContentFilter | Refusal::BadRequest => FailureKind::Rejected,
+            // A prompt that is too long is the caller's: were it a failure of the provider's, five of them from one
+            // caller would open the breaker for everybody.
+            Refusal::ContentFilter | Refusal::BadRequest | Refusal::ContextTooLong => FailureKind::Rejected,
         };
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
         let answer = (kind == FailureKind::Rejected).then_some((response.status, response.headers, body));

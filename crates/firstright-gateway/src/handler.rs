@@ -23,7 +23,7 @@ use crate::listen::{BodyLimits, RequestBodyError, read_whole};
 use crate::open_call::OpenCall;
 use crate::refuse::No;
 use crate::relay::Reply;
-use crate::upstream::{self, Budgets, Client};
+use crate::upstream::{self, BadHead, Budgets, Client, RequestHead};
 
 /// Output tokens reserved for a request that bounds none: about the 90th percentile of real chat traffic (Azure's
 /// conversation trace of 2023 has it at 458, and today's answers are longer).
@@ -57,6 +57,13 @@ struct Asked<'a> {
     body: &'a Bytes,
     headers: &'a HeaderMap,
     model: ModelId,
+}
+
+/// A good answer's head is here.
+struct Answered {
+    response: upstream::Response,
+    /// We asked for usage in the stream and the caller did not: its event is withheld.
+    injected: bool,
 }
 
 impl Gateway {
@@ -141,7 +148,7 @@ impl Gateway {
     ) -> Result<Asked<'a>, No> {
         let operation = route.operation;
         let peek = peek(operation, body).map_err(|bad| {
-            let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, bad.message);
+            let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, format!("failed to {bad}"));
             no.param = bad.param.map(str::to_string);
             no
         })?;
@@ -219,8 +226,8 @@ impl Gateway {
                 }
             };
             match self.attempt(client, asked, &mut open, record, &decision, deployment, served).await {
-                Ok(response) => {
-                    return self.answer(asked, open, record, &decision, deployment, response).await;
+                Ok(answered) => {
+                    return self.answer(asked, open, record, &decision, deployment, answered).await;
                 }
                 Err(failed) => {
                     let stepped =
@@ -246,7 +253,7 @@ impl Gateway {
         decision: &Decision,
         deployment: DeploymentId,
         served: ModelId,
-    ) -> Result<upstream::Response, Failed> {
+    ) -> Result<Answered, Failed> {
         let endpoint = self.endpoints.get(deployment.index()).and_then(Option::as_ref);
         let Some(endpoint) = endpoint else {
             return Err(Failed::broken("no endpoint is configured for this deployment"));
@@ -255,33 +262,49 @@ impl Gateway {
         if leaves_a_holder(decision) {
             self.engine.durable(record).await;
         }
-        let renamed = endpoint.name != *self.world.model(asked.model) || served != asked.model;
-        let inject = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
-        let name = (renamed || asked.peek.model.is_none()).then_some(endpoint.name.as_str());
-        let body = if name.is_none() && !inject {
-            asked.body.clone()
-        } else {
-            Bytes::from(rewrite(asked.body, &asked.peek, name, inject).to_vec())
-        };
         let path = endpoint.path(asked.operation).map_err(|error| Failed::broken(&error.to_string()))?;
-        let head = endpoint.head(&path).and_then(|mut head| {
-            for name in [header::CONTENT_TYPE, header::ACCEPT].iter().chain(&self.forward) {
-                if let Some(value) = asked.headers.get(name) {
-                    head.header(name.as_str(), value.as_bytes())?;
-                }
+        let mut inject = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
+        loop {
+            let body = self.body_for(asked, &endpoint.name, served, inject);
+            let head = self.head_for(asked, endpoint, &path);
+            let head = head.map_err(|error| Failed::broken(&error.to_string()))?;
+            open.dialling();
+            let sent = client.send(&endpoint.target, head, vec![body], &self.budgets).await;
+            let response = sent.map_err(|error| Failed::unanswered(&error))?;
+            if response.status.is_success() {
+                open.answered();
+                open.observed = observation_of(&limits_of(&response.headers));
+                return Ok(Answered { response, injected: inject });
             }
-            Ok(head)
-        });
-        let head = head.map_err(|error| Failed::broken(&error.to_string()))?;
-        open.dialling();
-        let sent = client.send(&endpoint.target, head, vec![body], &self.budgets).await;
-        let response = sent.map_err(|error| Failed::unanswered(&error))?;
-        if !response.status.is_success() {
-            return Err(Failed::answered(response).await);
+            let failed = Failed::answered(response).await;
+            if !inject || !failed.rejects_stream_options() {
+                return Err(failed);
+            }
+            // Some servers of this language do not know the wish for usage: asked once more without it, and settled by
+            // count. Nothing was billed for the refusal.
+            inject = false;
         }
-        open.answered();
-        open.observed = observation_of(&limits_of(&response.headers));
-        Ok(response)
+    }
+
+    /// The body as this provider takes it: its own name for the model, the wish for usage, and every other byte.
+    fn body_for(&self, asked: &Asked<'_>, name: &str, served: ModelId, inject: bool) -> Bytes {
+        let renamed = name != self.world.model(asked.model) || served != asked.model;
+        let name = (renamed || asked.peek.model.is_none()).then_some(name);
+        if name.is_none() && !inject {
+            return asked.body.clone();
+        }
+        Bytes::from(rewrite(asked.body, &asked.peek, name, inject).to_vec())
+    }
+
+    /// The head, with the provider's credential and those of the caller's headers that pass.
+    fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
+        let mut head = endpoint.head(path)?;
+        for name in [header::CONTENT_TYPE, header::ACCEPT].iter().chain(&self.forward) {
+            if let Some(value) = asked.headers.get(name) {
+                head.header(name.as_str(), value.as_bytes())?;
+            }
+        }
+        Ok(head)
     }
 
     /// Answers with a provider's good answer: whole and settled, or as a stream that is settled at its end.
@@ -292,14 +315,14 @@ impl Gateway {
         record: u64,
         decision: &Decision,
         deployment: DeploymentId,
-        mut response: upstream::Response,
+        answered: Answered,
     ) -> Result<Answer, No> {
+        let Answered { mut response, injected } = answered;
         let told = self.told(decision, record, deployment);
         let (status, headers) = (response.status, response.headers);
         if is_event_stream(&headers) {
             // The first byte of the answer goes out only after the opening is on record.
             self.engine.durable(record).await;
-            let injected = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
             let mut answer =
                 Response::new(Reply::relay(response.body, hook(asked.operation, injected, open)));
             *answer.status_mut() = status;

@@ -1,3 +1,8 @@
 //! The binary's parts as a user meets them.
 
+mod world;
+
+mod crash;
+mod gateway;
+mod inputs;
 mod sandbox;

@@ -1,0 +1,7 @@
+//! Does a real gateway in front of real sandbox clouds do what the law says, whatever the clouds do?
+
+mod passing;
+mod rights;
+mod faults;
+mod leaving;
+mod load;
