@@ -1,3 +1,4 @@
 //! The binary's parts as a user meets them.
 
 mod sandbox;
+mod sdk;
