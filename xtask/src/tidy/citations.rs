@@ -66,15 +66,15 @@ fn page_of(file: &File) -> &str {
     file.path.rsplit('/').next().unwrap_or(&file.path)
 }
 
-/// Every `**XX-n**`, with its place.
+/// Every `**XX-n**` at the beginning of a line or of a point in a list, with its place.
 fn sentences<'a>(tree: &'a Tree, problems: &mut Vec<Problem>) -> BTreeMap<&'a str, (&'a File, usize)> {
     let mut found = BTreeMap::new();
     for file in pages(tree) {
         for (line, text) in file.lines() {
-            for id in text.split("**").skip(1).step_by(2).filter(|id| is_id(id)) {
-                if found.insert(id, (file, line)).is_some() {
-                    problems.push(Problem::at(file, line, format!("`{id}` numbers two sentences")));
-                }
+            let begun = text.trim_start().trim_start_matches("- ").strip_prefix("**");
+            let Some((id, _)) = begun.and_then(|rest| rest.split_once("**")) else { continue };
+            if is_id(id) && found.insert(id, (file, line)).is_some() {
+                problems.push(Problem::at(file, line, format!("`{id}` numbers two sentences")));
             }
         }
     }

@@ -1,7 +1,9 @@
 use super::*;
 
-const PAGE: (&str, &str) =
-    ("docs/rights/first-refusal.md", "# First refusal\n\n**FR-1** The holder serves.\n");
+const PAGE: (&str, &str) = (
+    "docs/rights/first-refusal.md",
+    "# First refusal\n\n**FR-1** The holder serves (but **FR-7** is only mentioned).\n",
+);
 const CODE: (&str, &str) = (
     "crates/firstright-core/src/title.rs",
     "//= rights/first-refusal.md#FR-1\nfn f() -> &str { \"holds [FR-1]\" }\n",
