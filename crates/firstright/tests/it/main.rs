@@ -6,3 +6,4 @@ mod crash;
 mod gateway;
 mod inputs;
 mod sandbox;
+mod sdk;

@@ -1,0 +1,246 @@
+"""Does OpenAI's own Python client, unmodified, work against Firstright? `it/sdk.rs` starts the world that it is run in."""
+
+import asyncio
+import os
+import time
+
+import openai
+
+URL = os.environ["FIRSTRIGHT_URL"]
+APP = os.environ["FIRSTRIGHT_APP_KEY"]
+BANK = os.environ["FIRSTRIGHT_BANK_KEY"]
+ASK = [{"role": "user", "content": "Who has the first right?"}]
+# Azure speaks its own dialect and the other cloud speaks OpenAI's; a client must not be able to tell.
+CHAT_MODELS = ["gpt-4o", "gpt-4o-mini"]
+# A stream of 24 tokens, 15 ms apart, is not a stream if all of it comes within this many seconds.
+STREAMED = 0.1
+
+
+def client(key=APP, **options):
+    options.setdefault("max_retries", 0)
+    return openai.OpenAI(base_url=f"{URL}/v1", api_key=key, timeout=30, **options)
+
+
+def azure_client():
+    return openai.AzureOpenAI(
+        azure_endpoint=URL, api_version="2024-10-21", api_key=APP, max_retries=0, timeout=30
+    )
+
+
+def counted():
+    """An HTTP client, and the list of requests that leave by it."""
+    sent = []
+    return openai.DefaultHttpxClient(event_hooks={"request": [sent.append]}), sent
+
+
+def raised(kind, call):
+    try:
+        call()
+    except kind as error:
+        assert type(error) is kind, f"{type(error)} and not {kind}"
+        return error
+    raise AssertionError(f"{kind.__name__} was not raised")
+
+
+def check_chat_stream(chunks, usage_asked):
+    """Reads a stream, and holds its chunks against what OpenAI would send."""
+    text, times, usages, finish = [], [], [], None
+    for chunk in chunks:
+        if chunk.usage is not None:
+            usages.append((chunk.usage, len(chunk.choices)))
+        elif not chunk.choices:
+            # Azure says what it thinks of the prompt before it answers; nothing else comes without a choice.
+            assert chunk.model_extra.get("prompt_filter_results"), chunk
+        for choice in chunk.choices:
+            if choice.delta.content:
+                text.append(choice.delta.content)
+                times.append(time.monotonic())
+            finish = choice.finish_reason or finish
+    assert len(text) >= 3, f"{len(text)} pieces"
+    assert times[-1] - times[0] >= STREAMED, f"all within {times[-1] - times[0]} s"
+    assert finish == "stop", finish
+    if usage_asked:
+        assert len(usages) == 1 and usages[0][1] == 0, usages
+        assert usages[0][0].completion_tokens == 24, usages
+    else:
+        assert usages == [], usages
+    return "".join(text)
+
+
+def test_models():
+    assert {model.id for model in client().models.list()} >= {"gpt-4o", "gpt-4o-mini", "gpt-image-1"}
+    assert {model.id for model in client(BANK).models.list()} == {"gpt-4o", "narrow"}
+    assert client().models.retrieve("gpt-4o").id == "gpt-4o"
+    raised(openai.NotFoundError, lambda: client().models.retrieve("gpt-9"))
+
+
+def test_chat():
+    for model in CHAT_MODELS:
+        answer = client().chat.completions.create(model=model, messages=ASK)
+        assert len(answer.choices[0].message.content.split()) == 24, answer
+        assert answer.choices[0].finish_reason == "stop"
+        assert answer.usage.completion_tokens == 24 and answer.usage.prompt_tokens > 0
+
+
+def test_chat_stream():
+    for model in CHAT_MODELS:
+        create = client().chat.completions.create
+        check_chat_stream(create(model=model, messages=ASK, stream=True), False)
+        options = {"include_usage": True}
+        check_chat_stream(create(model=model, messages=ASK, stream=True, stream_options=options), True)
+        options = {"include_usage": False}
+        check_chat_stream(create(model=model, messages=ASK, stream=True, stream_options=options), False)
+
+
+def test_chat_left_early():
+    stream = client().chat.completions.create(model="gpt-4o", messages=ASK, stream=True)
+    next(iter(stream))
+    stream.close()
+    assert client().chat.completions.create(model="gpt-4o", messages=ASK).choices
+
+
+def test_asynchronous():
+    async def run():
+        options = {"base_url": f"{URL}/v1", "api_key": APP, "max_retries": 0, "timeout": 30}
+        async with openai.AsyncOpenAI(**options) as firstright:
+            create = firstright.chat.completions.create
+            answers = await asyncio.gather(*(create(model=model, messages=ASK) for model in CHAT_MODELS))
+            assert all(answer.usage.completion_tokens == 24 for answer in answers), answers
+            stream = await create(model="gpt-4o", messages=ASK, stream=True)
+            pieces = [chunk async for chunk in stream if chunk.choices and chunk.choices[0].delta.content]
+            assert len(pieces) >= 3, pieces
+
+    asyncio.run(run())
+
+
+def test_responses():
+    for model in CHAT_MODELS:
+        answer = client().responses.create(model=model, input="Who has the first right?")
+        assert answer.status == "completed" and len(answer.output_text.split()) == 24, answer
+        assert answer.usage.output_tokens == 24
+
+
+def test_responses_stream():
+    for model in CHAT_MODELS:
+        deltas, kinds, last = [], [], None
+        stream = client().responses.create(model=model, input="Who has the first right?", stream=True)
+        for event in stream:
+            kinds.append(event.type)
+            if event.type == "response.output_text.delta":
+                deltas.append((event.delta, time.monotonic()))
+            last = event
+        assert kinds[0] == "response.created" and kinds[-1] == "response.completed", kinds
+        assert len(deltas) >= 3 and deltas[-1][1] - deltas[0][1] >= STREAMED, deltas
+        assert "".join(text for text, _ in deltas) == last.response.output_text
+        assert last.response.usage.output_tokens == 24
+
+
+def test_embeddings():
+    answer = client().embeddings.create(model="text-embedding-3-large", input=["one", "two"], dimensions=64)
+    assert [len(one.embedding) for one in answer.data] == [64, 64]
+    assert all(isinstance(value, float) for value in answer.data[0].embedding)
+    plain = client().embeddings.create(
+        model="text-embedding-3-large", input="one", dimensions=8, encoding_format="float"
+    )
+    assert len(plain.data[0].embedding) == 8 and plain.usage.prompt_tokens > 0
+
+
+def test_images():
+    answer = client().images.generate(model="gpt-image-1", prompt="A bill of lading", size="1024x1024")
+    assert answer.data[0].b64_json, answer
+
+
+def test_azure_client():
+    azure = azure_client()
+    answer = azure.chat.completions.create(model="gpt-4o", messages=ASK)
+    assert answer.usage.completion_tokens == 24
+    # The model is the path's, whoever serves it.
+    answer = azure.chat.completions.create(model="gpt-4o-mini", messages=ASK)
+    assert answer.model == "gpt-4o-mini-2024-07-18", answer.model
+    check_chat_stream(azure.chat.completions.create(model="gpt-4o", messages=ASK, stream=True), False)
+    assert azure.responses.create(model="gpt-4o", input="Who?").usage.output_tokens == 24
+    assert azure.embeddings.create(model="text-embedding-3-large", input="one").data[0].embedding
+    assert azure.images.generate(model="gpt-image-1", prompt="A bill of lading").data[0].b64_json
+    assert {model.id for model in azure.models.list()} >= {"gpt-4o"}
+
+
+def test_headers():
+    answer = client().chat.completions.with_raw_response.create(model="gpt-4o", messages=ASK)
+    assert answer.headers["x-firstright-provider"] == "azure"
+    assert int(answer.headers["x-firstright-decision"]) > 0
+    assert "microsoft/first" in answer.headers["x-firstright-ground"], answer.headers
+    assert answer.parse().usage.completion_tokens == 24
+    create = client().chat.completions.with_streaming_response.create
+    with create(model="gpt-4o-mini", messages=ASK, stream=True) as streamed:
+        assert streamed.headers["x-firstright-provider"] == "oracle"
+        assert int(streamed.headers["x-firstright-decision"]) > int(answer.headers["x-firstright-decision"])
+        assert streamed.headers["x-firstright-ground"]
+        check_chat_stream(streamed.parse(), False)
+
+
+def test_errors():
+    error = raised(openai.AuthenticationError, lambda: client("wrong").models.list())
+    assert error.code == "invalid_api_key", error.body
+    error = raised(
+        openai.AuthenticationError, lambda: client("wrong").chat.completions.create(model="gpt-4o", messages=ASK)
+    )
+    assert error.code == "invalid_api_key", error.body
+    error = raised(openai.NotFoundError, lambda: client().chat.completions.create(model="gpt-9", messages=ASK))
+    assert (error.code, error.param) == ("model_not_found", "model"), error.body
+    error = raised(
+        openai.PermissionDeniedError,
+        lambda: client(BANK).chat.completions.create(model="gpt-4o-mini", messages=ASK),
+    )
+    assert error.code == "model_not_permitted", error.body
+    error = raised(
+        openai.BadRequestError,
+        lambda: client().responses.create(model="gpt-4o", input="and then?", previous_response_id="resp_1"),
+    )
+    assert error.code == "home_unknown", error.body
+
+
+def test_exclusive_at_capacity():
+    def narrow(key, **options):
+        create = client(key).chat.completions.with_raw_response.create
+        return create(model="narrow", messages=ASK, max_tokens=300, **options)
+
+    first = narrow(BANK, stream=True)
+    assert first.headers["x-firstright-provider"] == "azure"
+    # While that answer is under way, Azure has no room: the bank waits, although there is room elsewhere.
+    error = raised(openai.RateLimitError, lambda: narrow(BANK))
+    assert error.code == "capacity_exhausted", error.body
+    assert error.response.headers["x-should-retry"] == "true", error.response.headers
+    assert int(error.response.headers["retry-after-ms"]) > 0, error.response.headers
+    # Another tenant is served elsewhere, because the holder was asked first and had no room.
+    other = narrow(APP)
+    assert other.headers["x-firstright-provider"] == "oracle"
+    assert "FR-4" in other.headers["x-firstright-ground"], other.headers
+    text = [chunk.choices[0].delta.content or "" for chunk in first.parse() if chunk.choices]
+    assert len("".join(text).split()) == 40, text
+
+
+def test_retries():
+    # Refused for want of room: the client waits as long as it is told, tries again, and is served.
+    http, sent = counted()
+    patient = client(http_client=http, max_retries=3)
+    for _ in range(2):
+        assert patient.chat.completions.create(model="sliced", messages=ASK, max_tokens=1).choices
+    assert 3 <= len(sent) <= 4, f"{len(sent)} requests"
+    # Everybody failed: a 502 that the client would try again by itself, if it were not told otherwise.
+    http, sent = counted()
+    error = raised(
+        openai.InternalServerError,
+        lambda: client(http_client=http, max_retries=3).chat.completions.create(model="down", messages=ASK),
+    )
+    assert (error.status_code, error.code) == (502, "providers_failed"), error.body
+    assert len(sent) == 1, f"{len(sent)} requests"
+
+
+print(f"openai {openai.__version__}", flush=True)
+for name, test in list(globals().items()):
+    if name.startswith("test_"):
+        begun = time.monotonic()
+        print(name, flush=True)
+        test()
+        print(f"  {time.monotonic() - begun:.1f} s", flush=True)
+print("all passed")
