@@ -84,6 +84,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         }
     });
     view.show(&running.engine, &tally.borrow());
+    view.summary(&running.engine, &tally.borrow());
     played?;
     if !args.exit {
         view.farewell();

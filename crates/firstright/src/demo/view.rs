@@ -59,6 +59,13 @@ impl View {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// All of it, once, for a reader who is no terminal.
+    pub fn summary(&self, engine: &Engine, tally: &Tally) {
+        if !self.terminal {
+            print!("\n{}", self.page(engine, tally));
+        }
+    }
+
     fn page(&self, engine: &Engine, tally: &Tally) -> String {
         let mut page = String::new();
         let _ = writeln!(
