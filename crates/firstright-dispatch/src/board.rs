@@ -93,6 +93,11 @@ pub(crate) struct LeaseEntry {
 }
 
 impl LeaseEntry {
+    /// Is it over?
+    pub(crate) fn ended(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// The provider whose capacity it is.
     pub(crate) fn provider(&self, world: &World) -> ProviderId {
         match self.place {

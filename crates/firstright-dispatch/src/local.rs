@@ -49,7 +49,7 @@ impl ProcessRef {
 
     /// The process of that id, as it is now.
     fn of(pid: u32) -> Option<ProcessRef> {
-        Some(ProcessRef { pid, start: kernel::stat(pid)?.start, boot: kernel::boot()? })
+        Some(ProcessRef { pid, start: kernel::stat(pid)?.start, boot: kernel::boot()?.to_string() })
     }
 
     /// How the engine calls it, for the record.
@@ -103,3 +103,6 @@ pub(crate) fn start(
         ProcessRef::of(pid).ok_or_else(|| io::Error::other("the process is not to be seen in /proc"))?;
     Ok((child, own))
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,6 @@ impl Board {
                 self.metered(*lease, *accelerator_seconds);
                 if let Some(entry) = self.leases.get_mut(lease) {
                     entry.ending.get_or_insert(ending_words(*ending));
-                    entry.problem = None;
                 }
             }
             Fact::JobCancelled { job } => {

@@ -1,6 +1,7 @@
 //! What does the kernel say of processes? Read from `/proc`, so that nothing unsafe is needed.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use crate::meter::Uptime;
 
@@ -40,8 +41,10 @@ pub(super) fn has_environment(pid: u32, entries: &[Vec<u8>]) -> bool {
 }
 
 /// Names this boot of the machine: process ids of another mean nothing.
-pub(super) fn boot() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_string())
+pub(super) fn boot() -> Option<&'static str> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    BOOT.get_or_init(|| read().map(|id| id.trim().to_string())).as_deref()
 }
 
 /// Time since the boot. Zero where the kernel does not say, so that nothing is metered rather than something wrong.

@@ -1,6 +1,5 @@
 mark=$1 done=$2 lease=$3 blocks=$4 note=$5
 shift 5
-umask 077
 read -r boot < /proc/sys/kernel/random/boot_id
 read -r pid comm state parent group session tty front flags f1 f2 f3 f4 t1 t2 t3 t4 prio nice threads it start rest < /proc/$$/stat
 # A link is made once: a second process for this lease ends here.

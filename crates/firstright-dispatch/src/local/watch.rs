@@ -77,7 +77,9 @@ pub(crate) async fn watch(
         if wanted == Stop::Politely && !polite {
             polite = true;
             kill_at = Some(now + grace);
-            signal("TERM", &[format!("-{}", process.pid)], alive(&process)).await;
+            if alive(&process) {
+                signal("TERM", &[format!("-{}", process.pid)]).await;
+            }
         }
         let running = alive(&process);
         let ended = files.file("exit").exists();
@@ -90,10 +92,10 @@ pub(crate) async fn watch(
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let rest = if running { Vec::new() } else { left_over(&files, &process) };
         if running && (wanted == Stop::AtOnce || past(kill_at) || past(drained_at)) {
-            signal("KILL", &[format!("-{}", process.pid)], true).await;
+            signal("KILL", &[format!("-{}", process.pid)]).await;
         } else if !rest.is_empty() {
             let pids: Vec<String> = rest.iter().map(u32::to_string).collect();
-            signal("KILL", &pids, true).await;
+            signal("KILL", &pids).await;
         } else if !running && child.is_none() {
             return exit(&files, until);
         }
@@ -124,11 +126,8 @@ fn left_over(files: &LeaseFiles, process: &ProcessRef) -> Vec<u32> {
     kernel::members(process.pid).into_iter().filter(|pid| kernel::has_environment(*pid, &own)).collect()
 }
 
-/// Sends a signal by the shell's own `kill`. If it cannot be sent now it is sent at the next look.
-async fn signal(name: &str, to: &[String], really: bool) {
-    if !really {
-        return;
-    }
+/// Sends a signal by the shell's own `kill`. What cannot be killed now is killed at the next look.
+async fn signal(name: &str, to: &[String]) {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "kill -s \"$0\" -- \"$@\" 2> /dev/null", name]).args(to).env_clear();
     // A process that is gone already is what was wanted.

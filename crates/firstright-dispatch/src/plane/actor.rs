@@ -162,7 +162,7 @@ impl Actor {
     /// Starts one lease. What the machine refuses is tried again at the next metering; what is the job's own fault ends
     /// the lease.
     fn start(&mut self, lease: LeaseId) {
-        let Some(entry) = self.board.lease(lease).cloned() else { return };
+        let Some(entry) = self.board.lease(lease).filter(|entry| !entry.ended()).cloned() else { return };
         let files = self.jobs.lease(entry.job, entry.piece, lease);
         if entry.cancelled {
             return self.end(lease, LeaseEnding::Cancelled, 0);

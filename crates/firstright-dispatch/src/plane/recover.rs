@@ -68,6 +68,7 @@ impl Actor {
         let open: Vec<LeaseId> =
             self.engine.read(|broker, _| broker.open_leases().map(|(lease, ..)| lease).collect());
         for lease in open {
+            // One that the journal did not hold yet when it was read comes by way of the engine.
             let Some(entry) = self.board.lease(lease) else { continue };
             let files = self.jobs.lease(entry.job, entry.piece, lease);
             let started = entry.started;

@@ -1,0 +1,4 @@
+//! The parts of the binary that tests and other commands call.
+
+pub mod admin;
+pub mod jobs;

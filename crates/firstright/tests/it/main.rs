@@ -1,0 +1,3 @@
+//! The binary's integration tests.
+
+mod jobs;
