@@ -1,6 +1,8 @@
 //! Does a job go to whom the law gives it, run, and come back from whatever happens to it? With real processes on a
 //! book of their own, spoken to by the command line.
 
+mod crash;
+mod measure;
 mod server;
 
 use std::fs;
@@ -382,4 +384,23 @@ fn a_firm_quote_decides_the_price() {
     server.ok(&["answer", "1", "decline", "--as", "azure"]);
     let done = server.wait(id, "completed");
     assert_eq!(done["leases"][0]["hour"], "1.75 USD");
+}
+
+#[test]
+fn a_command_can_wait_and_finds_its_server_by_the_environment() {
+    let server = Server::start("wait", &pool_law("200s"));
+    let data = server.data().display().to_string();
+    fs::write(server.data().join("job.toml"), job("count = 128\ncommand = [\"true\"]")).unwrap();
+    let file = format!("{data}/job.toml");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.fails(&["submit", &file, "--wait"]));
+        until("it is offered", || server.json(&["offers"]).as_array().unwrap().len() == 1);
+        server.ok(&["cancel", "1"]);
+        let said = waiting.join().unwrap();
+        assert!(said.contains("job 1 is not completed: it is cancelled"), "{said}");
+    });
+    assert_eq!(server.json(&["offers"])[0]["state"], "withdrawn");
+    let address = server.address().to_string();
+    let env = [("FIRSTRIGHT_ADMIN", address.as_str()), ("FIRSTRIGHT_ADMIN_TOKEN", "a-token-for-tests-only")];
+    assert!(server.without_data(&["jobs"], &env).contains("cancelled"));
 }

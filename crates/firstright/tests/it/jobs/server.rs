@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use firstright_core::journal;
 use firstright_dispatch::Config;
 use firstright_engine::Engine;
 use serde_json::Value;
+
+use super::crash;
 
 /// How long anything may take before the test fails: generous, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,6 +91,16 @@ pub fn runs(pid: u32) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
 }
 
+/// Opens a book under a law, and runs its job plane.
+pub fn serve(law: &str, config: Config) -> (JobPlane, Arc<Engine>) {
+    let law = vec![("law.toml".to_string(), law.to_string())];
+    let engine = Engine::open(&config.data, law).unwrap().engine;
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let admin = admin::Config { listen, token: Token::new(TOKEN) };
+    let plane = jobs::start(Arc::clone(&engine), JobsConfig { plane: config, admin }).unwrap();
+    (plane, engine)
+}
+
 pub struct Server {
     folder: PathBuf,
     law: String,
@@ -142,8 +154,25 @@ impl Server {
         self.running.as_ref().unwrap().0.admin()
     }
 
+    /// The handle, for a test that measures more than the command line.
+    pub fn plane(&self) -> firstright_dispatch::Plane {
+        self.running.as_ref().unwrap().0.plane().clone()
+    }
+
     pub fn job_folder(&self, job: u64) -> PathBuf {
         self.data().join("jobs").join(job.to_string())
+    }
+
+    /// Runs the book in a process of its own from here on, until it is killed.
+    pub fn in_own_process(&mut self) -> Child {
+        self.stop();
+        let _ = fs::remove_file(self.data().join(admin::FILE));
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "jobs::crash::a_server_to_be_killed", "--ignored", "--quiet"]);
+        command.env(crash::BOOK, self.data()).env(crash::LAW, &self.law);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("it listens", || self.data().join(admin::FILE).exists());
+        child
     }
 
     fn run(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
@@ -174,6 +203,15 @@ impl Server {
         let output = self.run(args, env);
         assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
         String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// What a command prints that is not told where the book is.
+    #[track_caller]
+    pub fn without_data(&self, args: &[&str], env: &[(&str, &str)]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firstright"));
+        let output = command.args(args).envs(env.iter().copied()).current_dir(&self.folder).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     #[track_caller]
