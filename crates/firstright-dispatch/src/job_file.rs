@@ -17,6 +17,19 @@
 //! budget = "15000 USD"
 //! command = ["python", "train.py"] # or a string, which `sh -c` runs
 //! ```
+//!
+//! The command runs in its checkpoint folder, which is kept over every resumption. Its environment is `PATH`, `HOME` and
+//! `LANG` as Firstright has them, and:
+//!
+//! | variable | value |
+//! |---|---|
+//! | `FIRSTRIGHT_CHECKPOINT` | the folder; its `.lease` holds the number of the lease that may write there |
+//! | `FIRSTRIGHT_JOB`, `FIRSTRIGHT_LEASE` | their numbers; a greater number in `.lease` means: superseded, stop |
+//! | `FIRSTRIGHT_ATTEMPT` | 1, and one more for each resumption |
+//! | `FIRSTRIGHT_PIECE` | which piece of a split job, from 0; each has a folder of its own |
+//! | `FIRSTRIGHT_PROVIDER`, `FIRSTRIGHT_ACCELERATORS` | whose capacity it is, and how much |
+//!
+//! Exit code 0 completes the piece, another fails the job; death by a signal is an interruption, and is resumed.
 
 mod quantity;
 mod read;

@@ -43,6 +43,8 @@ pub const FILE: &str = "admin.toml";
 const MAX_CONNECTIONS: usize = 128;
 /// How long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may last: longer than a follower is held for one answer.
+const CONNECTION_AGE: Duration = Duration::from_secs(120);
 /// Bytes of a request's head, and of what is read ahead.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -86,8 +88,9 @@ pub(crate) async fn serve(
             let service = service_fn(|request| answer::answer(request, &access, &plane));
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-            // A client that breaks off has its own reasons.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            // A client that breaks off, or stays for too long, has its own reasons.
+            let _ = tokio::time::timeout(CONNECTION_AGE, connection).await;
             drop(place);
         });
     }

@@ -284,17 +284,18 @@ fn read_logs(
         if !follow {
             return Ok(());
         }
-        if flag(logs::ENDED) {
-            if lease.is_some() || flag(logs::OVER) {
-                return Ok(());
-            }
-            // The job goes on elsewhere: its next lease is followed from its beginning.
-            let newest = get(found, &format!("/admin/jobs/{job}/logs"))?.number(logs::LEASE);
-            if newest == current {
-                std::thread::sleep(LOOK);
-            } else {
-                (current, offset) = (newest, 0);
-            }
+        if !flag(logs::ENDED) {
+            continue;
+        }
+        // The job may have gone on: its next lease is followed from its beginning. Whether the job is over was said
+        // before the leases are looked at, so that none is missed.
+        let view: JobView = get(found, &format!("/admin/jobs/{job}"))?.json()?;
+        let next = view.leases.iter().map(|one| one.id).find(|id| Some(*id) > current);
+        match next {
+            _ if lease.is_some() => return Ok(()),
+            Some(next) => (current, offset) = (Some(next), 0),
+            None if flag(logs::OVER) => return Ok(()),
+            None => std::thread::sleep(LOOK),
         }
     }
 }

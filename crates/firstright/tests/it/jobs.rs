@@ -124,6 +124,26 @@ fn a_killed_process_resumes_where_it_was() {
 }
 
 #[test]
+fn a_follower_sees_every_attempt() {
+    let server = Server::start("follow", &pool_law("60s"));
+    let id = server.submit(&job(
+        "count = 8\ncommand = '''echo try $FIRSTRIGHT_ATTEMPT; echo step >> steps; test $FIRSTRIGHT_ATTEMPT = 2 || exec sleep 600'''",
+    ));
+    assert!(server.fails(&["logs", "1"]).contains("job 1 has no such lease"));
+    server.ok(&["answer", "1", "accept", "--as", "azure"]);
+    until("it runs", || server.ok(&["logs", "1"]) == "try 1\n" && server.steps(id) == 1);
+    std::thread::scope(|scope| {
+        let following = scope.spawn(|| server.ok(&["logs", "1", "--lease", "1", "--follow"]));
+        let all = scope.spawn(|| server.ok(&["logs", "1", "--follow"]));
+        // Both are held by the server, in the midst of the first attempt.
+        std::thread::sleep(Duration::from_millis(300));
+        server.kill(id, 1);
+        assert_eq!(following.join().unwrap(), "try 1\n");
+        assert_eq!(all.join().unwrap(), "try 1\ntry 2\n");
+    });
+}
+
+#[test]
 fn a_lost_provider_s_job_resumes_elsewhere_from_its_checkpoint() {
     let server = Server::start("lost", &pool_law("60s"));
     let id = server.submit(&job(

@@ -12,7 +12,7 @@ use firstright::admin::{self, Token};
 use firstright::jobs::{self, JobPlane, JobsConfig};
 use firstright_core::journal;
 use firstright_dispatch::Config;
-use firstright_engine::Engine;
+use firstright_engine::{Engine, JournalError, OpenError};
 use serde_json::Value;
 
 use super::crash;
@@ -94,11 +94,26 @@ pub fn runs(pid: u32) -> bool {
 /// Opens a book under a law, and runs its job plane.
 pub fn serve(law: &str, config: Config) -> (JobPlane, Arc<Engine>) {
     let law = vec![("law.toml".to_string(), law.to_string())];
-    let engine = Engine::open(&config.data, law).unwrap().engine;
+    let engine = open(&config.data, &law);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let admin = admin::Config { listen, token: Token::new(TOKEN) };
     let plane = jobs::start(Arc::clone(&engine), JobsConfig { plane: config, admin }).unwrap();
     (plane, engine)
+}
+
+/// A process that another test is just starting holds this one's files, and so the book's lock, until it runs its own
+/// program: that lock is waited for.
+fn open(data: &Path, law: &[(String, String)]) -> Arc<Engine> {
+    let began = Instant::now();
+    loop {
+        match Engine::open(data, law.to_vec()) {
+            Ok(opened) => return opened.engine,
+            Err(OpenError::Journal(JournalError::Locked { .. })) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 pub struct Server {
