@@ -139,13 +139,7 @@ impl Server {
     }
 
     pub fn go_on(&mut self) {
-        let law = vec![("law.toml".to_string(), self.law.clone())];
-        let engine = Engine::open(&self.data(), law).unwrap().engine;
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let admin = admin::Config { listen, token: Token::new(TOKEN) };
-        let plane =
-            jobs::start(Arc::clone(&engine), JobsConfig { plane: self.config.clone(), admin }).unwrap();
-        self.running = Some((plane, engine));
+        self.running = Some(serve(&self.law, self.config.clone()));
     }
 
     pub fn stop(&mut self) {
