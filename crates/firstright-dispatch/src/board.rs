@@ -110,7 +110,7 @@ impl LeaseEntry {
 impl Board {
     /// Takes a record: a fact, and all that followed.
     pub fn record(&mut self, world: &World, seq: u64, at: Timestamp, fact: &Fact, decisions: &[Decision]) {
-        self.fact(world, at, fact, decisions);
+        self.fact(at, fact, decisions);
         for decision in decisions {
             self.decision(world, seq, decision);
         }

@@ -14,7 +14,7 @@ use super::{Board, JobEntry, LeaseEntry, MAX_OVER, MAX_WHY, OfferEntry, OfferSta
 
 impl Board {
     /// Takes what was observed. `decisions` say whether an answer counted.
-    pub(crate) fn fact(&mut self, _world: &World, at: Timestamp, fact: &Fact, decisions: &[Decision]) {
+    pub(crate) fn fact(&mut self, at: Timestamp, fact: &Fact, decisions: &[Decision]) {
         match fact {
             Fact::JobSubmitted(job) => {
                 let entry = JobEntry {

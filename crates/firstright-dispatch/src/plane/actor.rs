@@ -108,8 +108,7 @@ impl Actor {
     }
 
     pub(super) fn noted(&mut self, fact: &Fact, stepped: &Stepped) {
-        let world = self.world();
-        self.board.fact(&world, stepped.at, fact, &stepped.decisions);
+        self.board.fact(stepped.at, fact, &stepped.decisions);
         for decision in &stepped.decisions {
             if let Action::SettleLease { lease, cost, .. } = decision.action {
                 self.board.booked(lease, cost);

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use firstright_core::decision::Action;
 use firstright_core::fact::{Fact, LeaseEnding, LeaseId};
 use firstright_core::journal;
+use firstright_core::text;
 use firstright_engine::Engine;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -37,10 +39,16 @@ pub(super) fn recover(
     engine.wait_durable(known);
     let path = config.data.join(JOURNAL);
     let bytes = std::fs::read(&path).map_err(io(&path))?;
-    let mut board = Board::default();
-    let mut replayed = 0;
-    let verdict = journal::verify(&bytes, false, |record, broker| {
-        if let Some(world) = broker.world() {
+    let (mut board, mut world, mut replayed) = (Board::default(), None, 0);
+    // The engine has just replayed every decision: here the chain is enough, and the law is what the facts enacted.
+    let verdict = journal::verify(&bytes, true, |record, _| {
+        let enacted = || record.decisions.iter().any(|one| one.action == Action::Enact);
+        if let Fact::Enacted { sources } = &record.fact
+            && enacted()
+        {
+            world = text::read(sources).0;
+        }
+        if let Some(world) = &world {
             board.record(world, record.seq, record.at, &record.fact, &record.decisions);
         }
         replayed = record.seq;

@@ -17,9 +17,11 @@ const MIN_TOKEN: usize = 16;
 pub struct Token(String);
 
 impl Token {
-    /// A token from the configuration; `None` if it is too short or could not stand in a header.
+    /// A token from the configuration; `None` if it is too short, or has characters that RFC 6750 does not give to
+    /// bearer tokens.
     pub fn new(token: &str) -> Option<Token> {
-        let fit = token.len() >= MIN_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        let fit = token.len() >= MIN_TOKEN && token.bytes().all(plain);
         fit.then(|| Token(token.to_string()))
     }
 

@@ -41,7 +41,7 @@ pub(super) fn write(data: &Path, address: SocketAddr, token: &Token) -> io::Resu
     let new = data.join(format!("{FILE}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     writeln!(file, "# Written at each start; for commands on this machine.")?;
-    writeln!(file, "address = \"{address}\"\ntoken = \"{}\"", token.reveal().escape_default())?;
+    writeln!(file, "address = \"{address}\"\ntoken = \"{}\"", token.reveal())?;
     drop(file);
     fs::rename(new, path)
 }

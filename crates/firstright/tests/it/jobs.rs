@@ -272,6 +272,25 @@ fn a_lease_that_was_not_started_is_started_after_a_restart() {
 }
 
 #[test]
+fn leases_beyond_the_limit_wait_for_one_to_end() {
+    let mut server = Server::start("limit", &pool_law("60s"));
+    server.config.max_processes = 1;
+    server.restart();
+    let text = job("count = 8\ncommand = '''echo step >> steps; while ! test -e go; do sleep 0.05; done'''");
+    for nth in ["1", "2", "3"] {
+        server.submit(&text);
+        server.ok(&["answer", nth, "accept", "--as", "azure"]);
+    }
+    until("the first runs", || server.steps(1) == 1);
+    assert_eq!((server.job(2)["state"].as_str(), server.steps(2)), (Some("starting"), 0));
+    server.ok(&["cancel", "2"]);
+    server.wait(2, "cancelled");
+    fs::write(server.job_folder(1).join("checkpoint/go"), "").unwrap();
+    until("the third runs", || server.steps(3) == 1);
+    assert_eq!((server.job(1)["state"].as_str(), server.steps(2)), (Some("completed"), 0));
+}
+
+#[test]
 fn a_second_process_for_a_lease_goes_away() {
     let mut server = Server::start("second", &pool_law("60s"));
     server.config.max_processes = 0;

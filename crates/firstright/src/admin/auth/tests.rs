@@ -25,7 +25,11 @@ fn only_the_token_is_let_in() {
 
 #[test]
 fn a_token_is_long_and_never_printed() {
-    assert!(Token::new("short").is_none() && Token::new("with a space in it").is_none());
+    assert!(
+        Token::new("short").is_none()
+            && Token::new("with a space in it").is_none()
+            && Token::new("with-a-\"quote\"-in-it").is_none()
+    );
     let token = Token::random().unwrap();
     assert_eq!(token.reveal().len(), 64);
     assert_ne!(token, Token::random().unwrap());
