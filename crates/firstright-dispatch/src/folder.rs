@@ -23,6 +23,8 @@ use firstright_core::workload::JobId;
 /// A submitted job's folder before its number is known. The actor submits one at a time, so there is one.
 const INCOMING: &str = ".incoming";
 const JOB_FILE: &str = "job.toml";
+/// Folders of one number that are moved aside at most: each is one journal that was put back.
+const MAX_ASIDE: u32 = 1_000;
 
 /// The folder of all jobs.
 #[derive(Clone, Debug)]
@@ -65,11 +67,16 @@ impl Jobs {
         sync(&folder)
     }
 
-    /// Gives the staged folder its job's number. A folder of that number is left over from a record that was cut off:
-    /// it was never durable, so nothing was started in it.
+    /// Gives the staged folder its job's number. A folder of that number is left over from a record that was cut off,
+    /// in which nothing was started; or the journal was put back to an older one, and it holds somebody's checkpoints.
+    /// So it is moved aside, never removed.
     pub(crate) fn name(&self, job: JobId) -> io::Result<()> {
         let folder = self.folder(job);
-        remove(&folder)?;
+        if folder.exists() {
+            let mut names = (1..MAX_ASIDE).map(|nth| self.root.join(format!("{}.before-{nth}", job.0)));
+            let aside = names.find(|aside| !aside.exists());
+            fs::rename(&folder, aside.ok_or_else(|| io::Error::other("too many folders of that number"))?)?;
+        }
         fs::rename(self.root.join(INCOMING), folder)?;
         sync(&self.root)
     }
@@ -158,3 +165,6 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests;
