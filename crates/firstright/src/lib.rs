@@ -4,6 +4,8 @@ pub mod config;
 mod clock;
 
 pub mod serve;
+pub mod admin;
+pub mod jobs;
 pub mod demo;
 pub mod law;
 pub mod trial;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, init, keys, law, record, sandbox, serve, trial};
+use firstright::{demo, init, jobs, keys, law, record, sandbox, serve, trial};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +38,8 @@ enum Command {
     Settle(record::SettleArgs),
     /// Run the sandbox clouds: provider models with real capacity rules, on loopback.
     Sandbox(sandbox::Args),
+    #[command(flatten)]
+    Jobs(jobs::Command),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => record::run_verify(&args),
         Command::Explain(args) => record::run_explain(&args),
         Command::Settle(args) => record::run_settle(&args),
+        Command::Jobs(command) => jobs::run(&command).map_err(|error| error.to_string()),
         Command::Sandbox(args) => sandbox::run(&args).map_err(|error| error.to_string()),
     };
     match done {

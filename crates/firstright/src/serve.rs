@@ -10,7 +10,9 @@ use firstright_gateway::Gateway;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server};
 use firstright_gateway::upstream::{Client, PoolLimits};
 
+use crate::admin;
 use crate::config::{Config, read_law};
+use crate::jobs::{self, JobPlane, JobsConfig};
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -27,7 +29,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     let config = Config::read(&args.config)?;
     let sources = read_law(&config.agreements)?;
     let plane = start(&config, sources)?;
-    println!("firstright serves on http://{}/v1", plane.address());
+    println!("firstright serves on http://{}/v1, its admin API on {}", plane.address(), plane.admin());
     wait_for_signal()?;
     plane.stop();
     Ok(())
@@ -39,6 +41,7 @@ pub struct Running {
     /// The engine.
     pub engine: Arc<Engine>,
     server: Server,
+    jobs: JobPlane,
 }
 
 /// Starts the engine and the planes.
@@ -85,13 +88,27 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     let address = config.gateway.listen;
     let server = listen::start(address, threads, &limits, handler_of)
         .map_err(|error| format!("failed to listen on `{address}`: {error}"))?;
-    Ok(Running { engine, server })
+    let plane = firstright_dispatch::Config::new(config.data.clone());
+    let admin = admin::Config { listen: config.admin.listen, token: None };
+    let jobs =
+        jobs::start(Arc::clone(&engine), JobsConfig { plane, admin }).map_err(|error| error.to_string())?;
+    Ok(Running { engine, server, jobs })
 }
 
 impl Running {
     /// Where the API plane listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Where the admin API listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.jobs.admin()
+    }
+
+    /// The job plane's handle.
+    pub fn plane(&self) -> &firstright_dispatch::Plane {
+        self.jobs.plane()
     }
 
     /// Answers what is in flight, then writes the journal's end.
@@ -103,6 +120,7 @@ impl Running {
                 drained.cut
             );
         }
+        self.jobs.stop();
         self.engine.close();
     }
 }

@@ -5,5 +5,6 @@ mod world;
 mod crash;
 mod gateway;
 mod inputs;
+mod jobs;
 mod sandbox;
 mod sdk;
