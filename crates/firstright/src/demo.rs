@@ -1,5 +1,6 @@
 //! What does it look like when it works? `firstright demo`: sandbox clouds, the sample world, both planes, and a surge.
 
+mod jobs;
 mod surge;
 mod view;
 mod world;
@@ -73,18 +74,26 @@ pub fn run(args: &Args) -> Result<(), String> {
     let view = View::new(&law, running.address(), &data);
     view.welcome();
     let tally = Rc::new(RefCell::new(Tally::default()));
+    let jobs = RefCell::new(Vec::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("failed to start a runtime: {error}"))?;
     let played = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let playing = surge::play(running.address(), &arrivals, args.speed, Rc::clone(&tally));
+        let calls = surge::play(running.address(), &arrivals, args.speed, Rc::clone(&tally));
+        let both = async {
+            if args.quiet {
+                return Ok(());
+            }
+            let (calls, jobs) = tokio::join!(calls, jobs::play(running.plane(), &law));
+            calls.and(jobs)
+        };
         tokio::select! {
-            played = playing => played,
-            () = watch(&view, &running, &tally) => Ok(()),
+            played = both => played,
+            () = watch(&view, &running, &tally, &jobs) => Ok(()),
             _ = tokio::signal::ctrl_c() => Err("interrupted".to_string()),
         }
     });
-    view.show(&running.engine, &tally.borrow());
-    view.summary(&running.engine, &tally.borrow());
+    view.show(&running.engine, &tally.borrow(), &jobs.borrow());
+    view.summary(&running.engine, &tally.borrow(), &jobs.borrow());
     played?;
     if !args.exit {
         view.farewell();
@@ -96,11 +105,13 @@ pub fn run(args: &Args) -> Result<(), String> {
 }
 
 /// Shows the state every second, for ever.
-async fn watch(view: &View, running: &serve::Running, tally: &RefCell<Tally>) {
+async fn watch(view: &View, running: &serve::Running, tally: &RefCell<Tally>, jobs: &RefCell<Vec<String>>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
-        view.show(&running.engine, &tally.borrow());
+        let lines = jobs::lines(running.plane()).await;
+        *jobs.borrow_mut() = lines;
+        view.show(&running.engine, &tally.borrow(), &jobs.borrow());
     }
 }
 

@@ -48,25 +48,25 @@ impl View {
     }
 
     /// The state now: in a terminal over the one before, otherwise one line of it.
-    pub fn show(&self, engine: &Engine, tally: &Tally) {
+    pub fn show(&self, engine: &Engine, tally: &Tally, jobs: &[String]) {
         if !self.terminal {
             println!("{}", line(tally));
             return;
         }
-        let text = format!("\x1b[H\x1b[J{}", self.page(engine, tally));
+        let text = format!("\x1b[H\x1b[J{}", self.page(engine, tally, jobs));
         let mut out = std::io::stdout().lock();
         // A terminal that is gone is no reason to stop serving.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     /// All of it, once, for a reader who is no terminal.
-    pub fn summary(&self, engine: &Engine, tally: &Tally) {
+    pub fn summary(&self, engine: &Engine, tally: &Tally, jobs: &[String]) {
         if !self.terminal {
-            print!("\n{}", self.page(engine, tally));
+            print!("\n{}", self.page(engine, tally, jobs));
         }
     }
 
-    fn page(&self, engine: &Engine, tally: &Tally) -> String {
+    fn page(&self, engine: &Engine, tally: &Tally, jobs: &[String]) -> String {
         let mut page = String::new();
         let _ = writeln!(
             page,
@@ -87,6 +87,13 @@ impl View {
             let _ = writeln!(page, "  {decision:>7}  {provider:<18} {short}");
         }
         page.push('\n');
+        if !jobs.is_empty() {
+            let _ = writeln!(page, "jobs (firstright jobs, offers, answer --data {})", self.data.display());
+            for line in jobs {
+                let _ = writeln!(page, "  {line}");
+            }
+            page.push('\n');
+        }
         page.push_str(&owed(engine));
         page
     }
