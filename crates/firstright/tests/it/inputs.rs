@@ -278,6 +278,21 @@ fn a_configuration_that_is_wrong_is_refused_by_key_and_place() {
     );
 }
 
+#[test]
+#[ignore = "a known fault of the configuration's reader: its message repeats the line, and with it the secret"]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let folder = Folder::new();
+    let clouds = clouds(|_| {});
+    let config = configure(&folder, &clouds, LAW, "");
+    let good = fs::read_to_string(&config).unwrap();
+    let reference = good.lines().find(|line| line.starts_with("key = { file")).unwrap();
+    for inline in ["key = \"canary-inline\"", "key = { value = \"canary-inline\" }"] {
+        fs::write(&config, good.replacen(reference, inline, 1)).unwrap();
+        let text = said(&firstright(&["serve"], &folder), 1);
+        assert!(text.contains("firstright.toml") && text.contains("line"), "{text}");
+    }
+}
+
 /// Frames of a journal: where each begins, and its end.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut ends = vec![HEADER];

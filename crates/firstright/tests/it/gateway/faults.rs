@@ -65,7 +65,7 @@ fn a_cut_stream_ends_in_an_error_and_is_settled_by_count() {
     world.fault("nordic", None, json!({ "cut": { "percent": 100, "after_chunks": 40 } }));
     let reply = world
         .connect()
-        .chat("europe", "x-sandbox-tokens: 400,2000\r\n", &ask_stream("gpt-4o", false))
+        .chat("europe", "x-sandbox-tokens: 400,400000\r\n", &ask_stream("gpt-4o", false))
         .unwrap();
     let (events, done) = reply.events();
     assert!(!done, "no `[DONE]` after a cut");
@@ -86,7 +86,7 @@ fn a_cut_responses_stream_ends_in_that_dialects_error() {
     let world = World::new();
     world.fault("nordic", None, json!({ "cut": { "percent": 100, "after_chunks": 3 } }));
     let body = json!({ "model": "gpt-4o", "input": "x", "stream": true }).to_string();
-    let reply = world.post("europe", "/v1/responses", "x-sandbox-tokens: 400,2000\r\n", body.as_bytes());
+    let reply = world.post("europe", "/v1/responses", "x-sandbox-tokens: 400,400000\r\n", body.as_bytes());
     let (events, _) = reply.events();
     let last = events.last().unwrap();
     assert_eq!((&last["type"], &last["code"]), (&json!("error"), &json!("upstream_cut")));
