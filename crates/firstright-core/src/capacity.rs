@@ -171,7 +171,9 @@ impl Capacity {
                     return Err(short(0, self.requests_at.plus(slice), false));
                 }
                 let free = tokens.saturating_sub(self.level_now(at));
-                let again = self.level_at.plus(Span(MINUTE));
+                // What is larger than a whole minute's limit is never let in; nothing is to be waited for.
+                let minute = self.level_at.plus(Span(MINUTE));
+                let again = if need > tokens { Timestamp::MAX } else { minute };
                 if need <= free { Ok(()) } else { Err(short(free, again, false)) }
             }
             CapacityKind::Concurrent { limit } => {

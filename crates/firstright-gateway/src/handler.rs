@@ -9,6 +9,7 @@ use firstright_core::show;
 use firstright_core::workload::Call;
 use firstright_core::world::{DeploymentId, ModelId, World};
 use firstright_engine::{Engine, Noted};
+use firstright_wire::headers::REQUEST;
 use firstright_wire::openai::request::{Peek, peek, rewrite};
 use firstright_wire::openai::response;
 use firstright_wire::operation::{Operation, PathRefused, Route};
@@ -299,9 +300,9 @@ impl Gateway {
     /// The head, with the provider's credential and those of the caller's headers that pass.
     fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(path)?;
-        for name in [header::CONTENT_TYPE, header::ACCEPT].iter().chain(&self.forward) {
+        for name in REQUEST.into_iter().chain(self.forward.iter().map(HeaderName::as_str)) {
             if let Some(value) = asked.headers.get(name) {
-                head.header(name.as_str(), value.as_bytes())?;
+                head.header(name, value.as_bytes())?;
             }
         }
         Ok(head)

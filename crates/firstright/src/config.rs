@@ -11,6 +11,18 @@ use firstright_gateway::keys::{Keys, Principal, digest_of};
 use firstright_gateway::upstream::{Budgets, Target, Trust};
 use serde::Deserialize;
 
+/// Headers by which callers say who they are, and those that would change where or how a request goes.
+const CREDENTIALS: [&str; 8] = [
+    "authorization",
+    "api-key",
+    "cookie",
+    "proxy-authorization",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "x-ms-spillover-deployment",
+];
+
 /// The commented default file: the reference of every key.
 pub const REFERENCE: &str = include_str!("config/firstright.toml");
 
@@ -136,13 +148,57 @@ pub enum DialectName {
 }
 
 /// Where a secret is: never in the file itself.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum SecretRef {
     /// In an environment variable.
     Env(String),
     /// In a file.
     File(PathBuf),
+}
+
+/// What is wrong with the file, and where. The library's own text would repeat the line, and with it a secret that stands
+/// where only a reference may.
+fn told(file: &str, text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or("");
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    format!("failed to read `{file}`, line {line}, column {column}: {}", error.message())
+}
+
+/// Reads a reference without ever repeating what stands in its place.
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<SecretRef, D::Error> {
+        struct Reference;
+
+        const WANTED: &str =
+            "a reference to a secret: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`, never the secret itself";
+
+        impl<'de> serde::de::Visitor<'de> for Reference {
+            type Value = SecretRef;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(WANTED)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _secret: &str) -> Result<SecretRef, E> {
+                Err(E::custom(format!("expected {WANTED}")))
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<SecretRef, M::Error> {
+                use serde::de::Error;
+                let wrong = || M::Error::custom(format!("expected {WANTED}"));
+                let reference = match map.next_key::<String>()?.as_deref() {
+                    Some("env") => SecretRef::Env(map.next_value()?),
+                    Some("file") => SecretRef::File(map.next_value()?),
+                    _ => return Err(wrong()),
+                };
+                if map.next_key::<String>()?.is_some() { Err(wrong()) } else { Ok(reference) }
+            }
+        }
+
+        from.deserialize_any(Reference)
+    }
 }
 
 fn default_data() -> PathBuf {
@@ -159,7 +215,7 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
         let mut config: Config =
-            toml::from_str(&text).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+            toml::from_str(&text).map_err(|error| told(&shown.to_string(), &text, &error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.data = folder.join(&config.data);
         for file in &mut config.agreements {
@@ -205,6 +261,25 @@ impl Config {
             }
         }
         Ok(keys)
+    }
+
+    /// Request headers that pass to providers beside the usual.
+    ///
+    /// # Errors
+    /// If one is not a header's name, or carries a caller's credentials.
+    pub fn forwarded(&self) -> Result<Vec<http::HeaderName>, String> {
+        let mut names = Vec::new();
+        for name in &self.gateway.forward_headers {
+            let name: http::HeaderName =
+                name.parse().map_err(|_| format!("failed to forward `{name}`: not a header's name"))?;
+            if CREDENTIALS.contains(&name.as_str()) {
+                return Err(format!(
+                    "failed to forward `{name}`: a caller's credentials are for this gateway alone"
+                ));
+            }
+            names.push(name);
+        }
+        Ok(names)
     }
 
     /// How long each part of an attempt may take.
@@ -259,6 +334,9 @@ impl SecretRef {
         };
         if text.trim().is_empty() {
             return Err("its key is empty".to_string());
+        }
+        if !text.trim().bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Err("its key has white space or other bytes that cannot stand in a header".to_string());
         }
         Ok(Secret::new(&text))
     }

@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     played?;
     if !args.exit {
         view.farewell();
-        serve::wait_for_signal()?;
+        serve::Stop::new()?.wait();
     }
     running.stop();
     drop(clouds);

@@ -29,8 +29,9 @@ pub fn run(args: &Args) -> Result<(), String> {
     let config = Config::read(&args.config)?;
     let sources = read_law(&config.agreements)?;
     let plane = start(&config, sources)?;
+    let stop = Stop::new()?;
     println!("firstright serves on http://{}/v1, its admin API on {}", plane.address(), plane.admin());
-    wait_for_signal()?;
+    stop.wait();
     plane.stop();
     Ok(())
 }
@@ -58,10 +59,6 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
     }
     let world = engine.world();
-    let mut forward = Vec::new();
-    for name in &config.gateway.forward_headers {
-        forward.push(name.parse().map_err(|_| format!("failed to forward `{name}`: not a header's name"))?);
-    }
     let gateway = Arc::new(Gateway {
         engine: Arc::clone(&engine),
         endpoints: config.endpoints(&world)?,
@@ -69,7 +66,7 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         world,
         budgets: config.budgets(),
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
-        forward,
+        forward: config.forwarded()?,
     });
     let limits = Limits {
         connections: config.gateway.max_connections,
@@ -125,16 +122,32 @@ impl Running {
     }
 }
 
-/// Blocks until SIGINT or SIGTERM.
-pub(crate) fn wait_for_signal() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("failed to start a runtime: {error}"))?;
-    runtime.block_on(async {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        let mut terminate = terminate.map_err(|error| format!("failed to listen for signals: {error}"))?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result.map_err(|error| format!("failed to listen for signals: {error}")),
-            _ = terminate.recv() => Ok(()),
-        }
-    })
+/// Catches the signals that ask for a stop. Made before anybody is told that we serve, so that none is missed.
+pub(crate) struct Stop {
+    runtime: tokio::runtime::Runtime,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    pub(crate) fn new() -> Result<Stop, String> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |error| format!("failed to listen for signals: {error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        drop(inside);
+        Ok(Stop { runtime, interrupt, terminate })
+    }
+
+    /// Blocks until SIGINT or SIGTERM.
+    pub(crate) fn wait(mut self) {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        });
+    }
 }

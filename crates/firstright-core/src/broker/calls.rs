@@ -25,6 +25,8 @@ const MAX_QUEUE: usize = 10_000;
 pub const MAX_ATTEMPTS: u32 = 4;
 /// Waiting calls tried at one fact at most, so that no fact takes long; the next fact goes on.
 const MAX_SERVED_AT_ONCE: usize = 64;
+/// Room is looked for again no sooner than this: each look is a record.
+const SHORTEST_LOOK: Span = Span(10_000_000);
 /// The longest `retry-after` that is told to a caller: OpenAI's SDKs sleep what they are told, up to 120 s.
 const MAX_RETRY_AFTER: Span = Span(60 * SECOND);
 
@@ -151,7 +153,7 @@ impl Broker {
         // Waiting is not begun if no room is expected before the call must be refused; who waits already waits to the end,
         // because a place may be given back before it is expected.
         if at < until && (queued || (again < until && state.queue.len() < MAX_QUEUE)) {
-            state.deadlines.insert((again.max(Timestamp(at.0.saturating_add(1))), Due::Room));
+            state.deadlines.insert((again.max(at.plus(SHORTEST_LOOK)), Due::Room));
             if !queued {
                 state.queue.push_back(id);
                 state.deadlines.insert((until, Due::Call(id)));

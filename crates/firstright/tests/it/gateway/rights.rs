@@ -206,8 +206,6 @@ fn compliance_is_no_question_of_capacity() {
 }
 
 #[test]
-#[ignore = "a known fault of the core: room for a call that no bucket can hold is looked for again at once, and each \
-            look is a record"]
 fn a_call_larger_than_any_bucket_does_not_keep_the_clock_busy() {
     let mut changes = SMALL.to_vec();
     changes.push(("id = \"apis\"", "id = \"apis\"\nmax-wait = \"1s\""));
