@@ -19,7 +19,7 @@ fn unwanted() -> Vec<(String, &'static str)> {
         (&["py", "pi.org"], "a registry's host: pip's default serves"),
         (&["python", "hosted.org"], "a registry's host: pip's default serves"),
         (&["Claude", " Code"], "how a text was written is no part of it"),
-        (&["Generated", " with ["], "how a text was written is no part of it"),
+        (&["Generated with ", "[Claude"], "how a text was written is no part of it"),
         (&["Chat", "GPT wrote"], "how a text was written is no part of it"),
         (&["Co-authored", "-by: Claude"], "how a text was written is no part of it"),
         (&["as an AI ", "language model"], "how a text was written is no part of it"),

@@ -105,8 +105,8 @@ impl World {
         let mut server = serve.spawn().unwrap();
         let mut said = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let url = said.trim().strip_prefix("firstright serves on ").and_then(|url| url.strip_suffix("/v1"));
-        let url = url.unwrap_or_else(|| panic!("the server said `{said}`")).to_string();
+        let url = said.strip_prefix("firstright serves on ").and_then(|said| said.split_once("/v1"));
+        let url = url.unwrap_or_else(|| panic!("the server said `{said}`")).0.to_string();
         World { folder, server, url, clouds: Some(clouds) }
     }
 

@@ -43,8 +43,32 @@ async function raised(kind, call) {
   assert.fail(`${kind.name} was not raised`);
 }
 
-/** Reads a stream, and holds its chunks against what OpenAI would send. */
-async function checkChatStream(chunks, usageAsked) {
+/** All of a stream came at once: the server's fault each time, or once that of a machine that is busy. */
+class TooFast extends Error {}
+
+/** Gives a check of a stream three tries; an answer that is held back fails all of them. */
+async function streamed(check, tries = 3) {
+  try {
+    await check();
+  } catch (error) {
+    if (!(error instanceof TooFast) || tries === 1) throw error;
+    await streamed(check, tries - 1);
+  }
+}
+
+function inPieces(times) {
+  const spread = times.at(-1) - times[0];
+  if (times.length < 3 || spread < STREAMED_MS) throw new TooFast(`${times.length} pieces within ${spread} ms`);
+}
+
+/** Asks for a stream, and holds its chunks against what OpenAI would send. */
+const checkChatStream = (openAi, usageAsked, options) =>
+  streamed(async () => {
+    const chunks = await openAi.chat.completions.create({ messages: ASK, stream: true, ...options });
+    await readChatStream(chunks, usageAsked);
+  });
+
+async function readChatStream(chunks, usageAsked) {
   const [text, times, usages] = [[], [], []];
   let finish = null;
   for await (const chunk of chunks) {
@@ -59,14 +83,14 @@ async function checkChatStream(chunks, usageAsked) {
       finish = choice.finish_reason ?? finish;
     }
   }
-  assert.ok(text.length >= 3, `${text.length} pieces`);
-  assert.ok(times.at(-1) - times[0] >= STREAMED_MS, `all within ${times.at(-1) - times[0]} ms`);
+  assert.equal(text.join("").trim().split(/\s+/).length, 24);
   assert.equal(finish, "stop");
   assert.equal(usages.length, usageAsked ? 1 : 0, JSON.stringify(usages));
   if (usageAsked) {
     assert.equal(usages[0][0].completion_tokens, 24);
     assert.equal(usages[0][1], 0);
   }
+  inPieces(times);
 }
 
 const tests = {
@@ -87,10 +111,9 @@ const tests = {
 
   async chatStream() {
     for (const model of CHAT_MODELS) {
-      const create = (more) => client().chat.completions.create({ model, messages: ASK, stream: true, ...more });
-      await checkChatStream(await create({}), false);
-      await checkChatStream(await create({ stream_options: { include_usage: true } }), true);
-      await checkChatStream(await create({ stream_options: { include_usage: false } }), false);
+      await checkChatStream(client(), false, { model });
+      await checkChatStream(client(), true, { model, stream_options: { include_usage: true } });
+      await checkChatStream(client(), false, { model, stream_options: { include_usage: false } });
     }
   },
 
@@ -110,17 +133,19 @@ const tests = {
 
   async responsesStream() {
     for (const model of CHAT_MODELS) {
-      const [kinds, deltas] = [[], []];
-      let last;
-      for await (const event of await client().responses.create({ model, input: "Who?", stream: true })) {
-        kinds.push(event.type);
-        if (event.type === "response.output_text.delta") deltas.push([event.delta, performance.now()]);
-        last = event;
-      }
-      assert.equal(kinds[0], "response.created");
-      assert.equal(kinds.at(-1), "response.completed");
-      assert.ok(deltas.length >= 3 && deltas.at(-1)[1] - deltas[0][1] >= STREAMED_MS, `${deltas.length} pieces`);
-      assert.equal(last.response.usage.output_tokens, 24);
+      await streamed(async () => {
+        const [kinds, times] = [[], []];
+        let last;
+        for await (const event of await client().responses.create({ model, input: "Who?", stream: true })) {
+          kinds.push(event.type);
+          if (event.type === "response.output_text.delta") times.push(performance.now());
+          last = event;
+        }
+        assert.equal(kinds[0], "response.created");
+        assert.equal(kinds.at(-1), "response.completed");
+        assert.equal(last.response.usage.output_tokens, 24);
+        inPieces(times);
+      });
     }
   },
 
@@ -141,8 +166,7 @@ const tests = {
     const azure = azureClient();
     const answer = await azure.chat.completions.create({ model: "gpt-4o-mini", messages: ASK });
     assert.equal(answer.model, "gpt-4o-mini-2024-07-18");
-    const stream = await azure.chat.completions.create({ model: "gpt-4o", messages: ASK, stream: true });
-    await checkChatStream(stream, false);
+    await checkChatStream(azure, false, { model: "gpt-4o" });
     assert.equal((await azure.responses.create({ model: "gpt-4o", input: "Who?" })).usage.output_tokens, 24);
     assert.ok((await azure.embeddings.create({ model: "text-embedding-3-large", input: "one" })).data.length);
     assert.ok((await azure.images.generate({ model: "gpt-image-1", prompt: "A bill" })).data[0].b64_json);
@@ -186,10 +210,14 @@ const tests = {
     // Refused for want of room: the client waits as long as it is told, tries again, and is served.
     const served = counted();
     const patient = client(APP, { fetch: served.fetch, maxRetries: 3 });
-    for (let call = 0; call < 2; call += 1) {
+    let calls = 0;
+    // Two in one slice, which a busy machine may not manage at once.
+    while (calls === served.sent.length && calls < 10) {
+      calls += 1;
       await patient.chat.completions.create({ model: "sliced", messages: ASK, max_tokens: 1 });
     }
-    assert.ok(served.sent.length >= 3 && served.sent.length <= 4, `${served.sent.length} requests`);
+    const retries = served.sent.length - calls;
+    assert.ok(retries >= 1 && retries <= 2, `${retries} retries in ${calls} calls`);
     // Everybody failed: a 502 that the client would try again by itself, if it were not told otherwise.
     const failed = counted();
     const eager = client(APP, { fetch: failed.fetch, maxRetries: 3 });
