@@ -317,8 +317,10 @@ impl<'a> Past<'a> {
             return 0;
         }
         let mut left = 0;
+        // A deadline is dealt with before the fact of its record, so what that fact gives back is still to be placed.
+        let mut given_back = (Timestamp(0), 0);
         let mut counts = std::collections::BTreeMap::new();
-        for (_, event) in self.events() {
+        for (at, event) in self.events() {
             match event {
                 Event::Fact(Fact::JobSubmitted(job)) if job.id == id => left = job.count,
                 Event::Done(Action::Dispatch { job, lease, count, .. }, grounds) if *job == id => {
@@ -327,9 +329,12 @@ impl<'a> Past<'a> {
                         left -= left.min(*count);
                     }
                 }
-                Event::Done(Action::RefuseJob { job, .. }, _) if *job == id => left = 0,
+                Event::Done(Action::RefuseJob { job, .. }, _) if *job == id => {
+                    left = if given_back.0 == at { given_back.1 } else { 0 };
+                }
                 Event::Fact(Fact::LeaseEnded { lease, ending: LeaseEnding::Lost, .. }) => {
-                    left += counts.remove(lease).unwrap_or(0);
+                    given_back = (at, counts.remove(lease).unwrap_or(0));
+                    left += given_back.1;
                 }
                 _ => {}
             }

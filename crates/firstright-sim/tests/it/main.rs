@@ -1,0 +1,5 @@
+//! The other world, seen from outside.
+
+mod auditor;
+#[path = "../../../firstright-core/tests/it/generate.rs"]
+mod generate;
