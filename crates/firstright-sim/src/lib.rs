@@ -4,3 +4,5 @@
 //! inputs give the same outputs. Sockets and clocks belong to the binary.
 
 pub mod auditor;
+pub mod replay;
+pub mod traces;

@@ -3,3 +3,4 @@
 mod auditor;
 #[path = "../../../firstright-core/tests/it/generate.rs"]
 mod generate;
+mod replay;
