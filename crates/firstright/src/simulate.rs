@@ -2,7 +2,8 @@
 
 mod input;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -125,15 +126,17 @@ fn jobs(args: &Jobs) -> Result<(), SimulateError> {
     let run = replay::jobs(&trace, law, policy)?;
     let took = began.elapsed();
     let hours = |seconds: u64| seconds * SECOND / HOUR;
-    println!("{} jobs, {} GPU-hours, {} refused", run.jobs, hours(run.gpu_seconds), run.refused);
-    println!(
+    let mut out = String::new();
+    let _ = writeln!(out, "{} jobs, {} GPU-hours, {} refused", run.jobs, hours(run.gpu_seconds), run.refused);
+    let _ = writeln!(
+        out,
         "overflow: {} jobs ({}), {} GPU-hours ({})",
         run.overflow_jobs,
         percent(run.overflow_jobs, run.jobs),
         hours(run.overflow_gpu_seconds),
         percent(run.overflow_gpu_seconds, run.gpu_seconds),
     );
-    finish(&args.files, &run.journal, took)
+    finish(&args.files, &run.journal, took, out)
 }
 
 fn calls(args: &Calls) -> Result<(), SimulateError> {
@@ -146,19 +149,30 @@ fn calls(args: &Calls) -> Result<(), SimulateError> {
     let began = Instant::now();
     let run = replay::calls(&trace, law, args.max_output)?;
     let took = began.elapsed();
-    println!("{} calls, {} tokens, {} queued, {} refused", run.calls, run.tokens, run.queued, run.refused);
-    println!(
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} calls, {} tokens, {} queued, {} refused",
+        run.calls, run.tokens, run.queued, run.refused
+    );
+    let _ = writeln!(
+        out,
         "overflow: {} calls ({}), {} tokens ({})",
         run.overflow_calls,
         percent(run.overflow_calls, run.calls),
         run.overflow_tokens,
         percent(run.overflow_tokens, run.tokens),
     );
-    finish(&args.files, &run.journal, took)
+    finish(&args.files, &run.journal, took, out)
 }
 
 /// Writes the journal, verifies it and audits it.
-fn finish(files: &Files, journal: &[u8], took: std::time::Duration) -> Result<(), SimulateError> {
+fn finish(
+    files: &Files,
+    journal: &[u8],
+    took: std::time::Duration,
+    mut out: String,
+) -> Result<(), SimulateError> {
     if let Some(path) = &files.journal {
         std::fs::write(path, journal)
             .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
@@ -167,7 +181,8 @@ fn finish(files: &Files, journal: &[u8], took: std::time::Duration) -> Result<()
     let mut auditor = Auditor::default();
     let verdict = verify(journal, false, |record, _| auditor.record(record));
     let audit: Audit = auditor.finish();
-    println!(
+    let _ = writeln!(
+        out,
         "{} facts in {} ms, {} facts/s; {} bytes of journal; verified and audited in {} ms",
         verdict.records,
         took.as_millis(),
@@ -175,7 +190,9 @@ fn finish(files: &Files, journal: &[u8], took: std::time::Duration) -> Result<()
         journal.len(),
         began.elapsed().as_millis(),
     );
-    println!("\n{audit}");
+    let _ = write!(out, "\n{audit}");
+    // Whoever reads may have seen enough and closed the pipe; the verdict does not depend on it.
+    let _ = std::io::stdout().write_all(out.as_bytes());
     match verdict.fault {
         Some(fault) => Err(SimulateError(fault.to_string())),
         None if !audit.findings.is_empty() => {
