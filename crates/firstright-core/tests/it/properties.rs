@@ -62,8 +62,8 @@ fn every_decision_is_lawful() {
     check(CASES, lawful);
 }
 
-/// Cases that once were decided against the law, by their seeds: a piece that left too small a rest; a job that had
-/// failed and went on when its process died; a cancelled job that was placed anew when its lease was lost.
+/// Cases that once were decided against the law, by their seeds: a piece that left too small a rest; a job that had been
+/// stopped and went on when its process died; one that was placed anew when its lease was lost.
 const ONCE_UNLAWFUL: [u64; 3] = [10, 213, 52];
 
 #[test]
