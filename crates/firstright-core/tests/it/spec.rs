@@ -161,7 +161,7 @@ impl<'a> Past<'a> {
                     });
                 let within = title.holds().is_some_and(|clause| matches!(&self.world.clause(clause).clause, Clause::FirstRefusal(right) if right.answering != Answering::Standing));
                 match taken.filter(|_| within) {
-                    Some(taken) => must(taken == *count, "another count than the holder took")?,
+                    Some(taken) => must(taken.min(left) == *count, "another count than the holder took")?,
                     None => {
                         must(!within, "a right with a window is used without an acceptance")?;
                         must(
