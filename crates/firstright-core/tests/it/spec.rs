@@ -89,9 +89,11 @@ impl<'a> Past<'a> {
                     class: &tenant.data_class,
                 };
                 must(
-                    !self
-                        .places()
-                        .any(|place| self.may_serve(&subject, place).is_ok() && self.surely_free(place)),
+                    !self.places().any(|place| {
+                        self.may_serve(&subject, place).is_ok()
+                            && self.exclusives(&subject, place).is_empty()
+                            && self.surely_free(place)
+                    }),
                     "a call waits while a place that may serve it is free",
                 )
             }
