@@ -197,10 +197,11 @@ fn within<'a>(
     window: Span,
 ) -> Stand<'a> {
     if let Some(accepted) = asked.accepted(right.clause) {
+        // A right that came into force during the window may have taken some of it already.
         // It is bound by its word, whatever it has declared: the roomiest of its places takes the work.
         let room = |one: &&&Candidate| state.room(at, one, asked).unwrap_or(0);
         let place = own.iter().rev().max_by_key(room);
-        return place.map_or(Stand::Awaited, |one| Stand::Takes(one, accepted.count));
+        return place.map_or(Stand::Awaited, |one| Stand::Takes(one, accepted.count.min(asked.count())));
     }
     if asked.offered(right.clause) {
         return Stand::Awaited;

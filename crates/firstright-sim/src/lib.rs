@@ -6,4 +6,7 @@
 pub mod rng;
 
 pub mod cloud;
+
 pub mod traces;
+pub mod replay;
+pub mod auditor;

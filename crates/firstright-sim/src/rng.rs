@@ -16,7 +16,6 @@ pub enum Purpose {
     Fault,
     Text,
     RequestId,
-    Arrival,
 }
 
 /// xoshiro256**, seeded through splitmix64 (Blackman and Vigna, public domain algorithms).

@@ -7,22 +7,23 @@ mod world;
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use firstright_core::journal::verify;
 use firstright_core::text;
 use firstright_core::world::World;
-use firstright_sim::traces::{self, Arrival};
+use firstright_sim::traces::{self, TraceCall};
 
 use crate::config::read_law;
-use crate::{sandbox, serve};
+use crate::{sandbox, serve, simulate};
 use surge::Tally;
 use view::View;
+
+/// The built-in surge.
+const SURGE: &str = include_str!("../../firstright-sim/traces/surge-minute.csv");
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -127,11 +128,15 @@ fn law(args: &Args) -> Result<Vec<(String, String)>, String> {
 
 /// The calls to play. A trace that names no model or tenant of this world is laid over it: the model most deployments
 /// serve, and the tenants in shares of 70, 24 and 6 of a hundred.
-fn arrivals(args: &Args, law: &World) -> Result<Vec<Arrival>, String> {
+fn arrivals(args: &Args, law: &World) -> Result<Vec<TraceCall>, String> {
     let mut arrivals = match &args.trace {
-        None => traces::surge(),
-        Some(path) => traces::calls(&path.display().to_string(), open_trace(path)?)?,
-    };
+        None => traces::calls("surge-minute.csv", SURGE.as_bytes()),
+        Some(path) => {
+            let (name, from) = simulate::open_trace(path)?;
+            traces::calls(&name, from)
+        }
+    }
+    .map_err(|error| error.to_string())?;
     let most = |model: &String| law.deployments.iter().filter(|one| law.model(one.model) == model).count();
     let model = law.models.iter().max_by_key(|model| most(model)).cloned().unwrap_or_default();
     let may = |tenant: &&firstright_core::world::Tenant| firstright_core::scope::any(&tenant.models, &model);
@@ -141,28 +146,14 @@ fn arrivals(args: &Args, law: &World) -> Result<Vec<Arrival>, String> {
         if law.find_model(&arrival.model).is_none() {
             arrival.model.clone_from(&model);
         }
-        if law.find_tenant(&arrival.tenant).is_none() {
+        if arrival.tenant.as_ref().is_none_or(|tenant| law.find_tenant(tenant).is_none()) {
             // A fixed scatter, so that the same trace gives the same tenants each time.
             let pick = nth * 37 % 100;
             let tenant = [70, 94, 100].iter().position(|upto| pick < *upto).unwrap_or(0);
-            arrival.tenant = tenants.get(tenant).or(tenants.first()).cloned().unwrap_or_default();
+            arrival.tenant = tenants.get(tenant).or(tenants.first()).cloned();
         }
     }
     Ok(arrivals)
-}
-
-/// A trace's text. `.zst` goes through the `zstd` program: a decoder of our own would serve no other purpose.
-pub(crate) fn open_trace(path: &Path) -> Result<Box<dyn BufRead>, String> {
-    let shown = path.display();
-    let file = fs::File::open(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
-    if path.extension().is_none_or(|extension| extension != "zst") {
-        return Ok(Box::new(BufReader::new(file)));
-    }
-    let program = Command::new("zstd").arg("-dc").stdin(file).stdout(Stdio::piped()).spawn();
-    let program = program
-        .map_err(|error| format!("failed to read `{shown}`: the program `zstd` does not run: {error}"))?;
-    let output = program.stdout.ok_or_else(|| format!("failed to read `{shown}`: `zstd` gives no output"))?;
-    Ok(Box::new(BufReader::new(output)))
 }
 
 /// The address, or another port of it if something listens there.

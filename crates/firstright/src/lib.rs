@@ -13,3 +13,4 @@ pub mod record;
 pub mod keys;
 pub mod init;
 pub mod sandbox;
+pub mod simulate;

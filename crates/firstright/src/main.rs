@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, init, jobs, keys, law, record, sandbox, serve, trial};
+use firstright::{demo, init, jobs, keys, law, record, sandbox, serve, simulate, trial};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,6 +36,8 @@ enum Command {
     Explain(record::ExplainArgs),
     /// Print the settlement: who owes what to whom, by which clause and records.
     Settle(record::SettleArgs),
+    /// Feed a trace of jobs or calls through the law, and verify and audit what comes of it.
+    Simulate(simulate::Args),
     /// Run the sandbox clouds: provider models with real capacity rules, on loopback.
     Sandbox(sandbox::Args),
     #[command(flatten)]
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => record::run_explain(&args),
         Command::Settle(args) => record::run_settle(&args),
         Command::Jobs(command) => jobs::run(&command).map_err(|error| error.to_string()),
+        Command::Simulate(args) => simulate::run(&args).map_err(|error| error.to_string()),
         Command::Sandbox(args) => sandbox::run(&args).map_err(|error| error.to_string()),
     };
     match done {

@@ -1,33 +1,46 @@
-use super::*;
+use super::{calls, jobs, surge_calls, surge_jobs, surge_minute};
 
+/// `UPDATE_EXPECT=1` writes the files anew.
 #[test]
-fn calls_are_read_by_the_names_of_their_columns() {
-    let text = "t_ms,tenant,model,output_tokens,prompt_tokens\n5,a,m,7,9\n";
-    let arrival =
-        Arrival { at_ms: 5, model: "m".into(), tenant: "a".into(), prompt_tokens: 9, output_tokens: 7 };
-    assert_eq!(calls("x.csv", text.as_bytes()), Ok(vec![arrival]));
-    let without = "t_ms,model,prompt_tokens,output_tokens\n0,m,1,2\n";
-    assert_eq!(calls("x.csv", without.as_bytes()).unwrap()[0].tenant, "");
+fn the_committed_traces_are_the_recipes() {
+    for (name, recipe) in [
+        ("surge-calls.csv", surge_calls()),
+        ("surge-jobs.csv", surge_jobs()),
+        ("surge-minute.csv", surge_minute()),
+    ] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("traces").join(name);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &recipe).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), recipe, "{name}");
+    }
 }
 
 #[test]
-fn mistakes_are_told_with_file_and_line() {
+fn rows_are_read_by_the_names_of_their_columns() {
+    let read = calls("a.csv", &b"t_ms,model,prompt_tokens,output_tokens\n0,m,3,4\n9,m,5,6\n"[..]).unwrap();
+    assert_eq!((read.len(), read[1].t_ms, read[1].output_tokens, &read[1].tenant), (2, 9, 6, &None));
+    let read = calls("a.csv", surge_calls().as_bytes()).unwrap();
+    assert_eq!((read.len(), read[0].tenant.is_some()), (362, true));
+    assert_eq!(jobs("b.csv", surge_jobs().as_bytes()).unwrap().len(), 178);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_file_and_line() {
     let check = |text: &str, wanted: &str| {
-        let problem = calls("x.csv", text.as_bytes()).unwrap_err();
-        assert!(problem.contains(wanted), "{problem}");
+        assert_eq!(jobs("b.csv", text.as_bytes()).unwrap_err().to_string(), wanted);
     };
-    check("", "no column `t_ms`");
-    check("t_ms,prompt_tokens,output_tokens\n1,2\n", "`x.csv:2`: 2 fields where the header has 3");
-    check("t_ms,prompt_tokens,output_tokens\n1,2,3\n1,two,3\n", "`x.csv:3`: `prompt_tokens` is `two`");
-    let problem = jobs("p.csv", "submit_s,gpus,duration_s\n1,99999999999,2\n".as_bytes()).unwrap_err();
-    assert!(problem.contains("`p.csv:2`: `gpus`"), "{problem}");
-}
-
-#[test]
-fn the_surge_is_the_same_every_time_and_in_order() {
-    let one = surge();
-    assert_eq!(one, surge());
-    assert!(one.is_sorted_by_key(|arrival| arrival.at_ms));
-    assert_eq!(one.len(), 10 * 15 + 5 * 50 + 30 * 110 + 15 * 15);
-    assert!(one.last().is_some_and(|last| last.at_ms < 60_000));
+    check("", "failed to read `b.csv`, line 1: the file is empty");
+    check(
+        "submit_s,gpus,duration_s\n",
+        "failed to read `b.csv`, line 1: the header `submit_s,gpus,duration_s` has no column `vc`",
+    );
+    let head = "submit_s,vc,gpus,duration_s\n";
+    check(
+        &format!("{head}5,a,x,7\n"),
+        "failed to read `b.csv`, line 2: `x` in the column `gpus` is not a whole number",
+    );
+    check(&format!("{head}5,a,0,7\n"), "failed to read `b.csv`, line 2: `0` is no count of GPUs");
+    check(&format!("{head}5,a,1\n"), "failed to read `b.csv`, line 2: there are 3 cells under 4 columns");
+    check(&format!("{head}5,a,1,7\n4,a,1,7\n"), "failed to read `b.csv`, line 3: time falls from `5` to `4`");
 }

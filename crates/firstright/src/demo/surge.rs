@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firstright_gateway::upstream::{Budgets, Client, PoolLimits, RequestHead, Target};
-use firstright_sim::traces::Arrival;
+use firstright_sim::traces::TraceCall;
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ const RECENT: usize = 6;
 /// Plays the arrivals, `speed` times faster than they were; `each` sees the tally as it grows.
 pub async fn play(
     gateway: SocketAddr,
-    arrivals: &[Arrival],
+    arrivals: &[TraceCall],
     speed: u64,
     tally: Rc<RefCell<Tally>>,
 ) -> Result<(), String> {
@@ -54,7 +54,7 @@ pub async fn play(
     let began = Instant::now();
     let mut calls = tokio::task::JoinSet::new();
     for (nth, arrival) in arrivals.iter().enumerate() {
-        let due = began + Duration::from_millis(arrival.at_ms / speed.max(1));
+        let due = began + Duration::from_millis(arrival.t_ms / speed.max(1));
         tokio::time::sleep_until(due).await;
         let (client, target, tally) = (client.clone(), target.clone(), Rc::clone(&tally));
         let arrival = arrival.clone();
@@ -75,7 +75,7 @@ enum Outcome {
     Refused(String),
 }
 
-async fn call(client: &Client, target: &Target, arrival: &Arrival, stream: bool) -> Outcome {
+async fn call(client: &Client, target: &Target, arrival: &TraceCall, stream: bool) -> Outcome {
     let prompt = arrival.prompt_tokens.clamp(1, MAX_PROMPT_TOKENS);
     let words = "surge ".repeat(usize::try_from(prompt * 4 / 6 + 1).unwrap_or(1));
     let (model, output) = (&arrival.model, arrival.output_tokens.max(1));
@@ -85,7 +85,10 @@ async fn call(client: &Client, target: &Target, arrival: &Arrival, stream: bool)
         r#"{{"model":"{model}","stream":{stream},"max_tokens":{output},"messages":[{{"role":"user","content":"{words}"}}]}}"#
     );
     let head = RequestHead::new("POST", target, "/v1/chat/completions").and_then(|mut head| {
-        head.header("authorization", format!("Bearer {}", tenant_key(&arrival.tenant)).as_bytes())?;
+        head.header(
+            "authorization",
+            format!("Bearer {}", tenant_key(arrival.tenant.as_deref().unwrap_or(""))).as_bytes(),
+        )?;
         head.header("content-type", b"application/json")?;
         head.header("x-sandbox-tokens", format!("{prompt},{output}").as_bytes())?;
         Ok(head)

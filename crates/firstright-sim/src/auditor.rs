@@ -1,0 +1,562 @@
+//! Was the law kept? Walks a whole journal and checks it by its own lights: it shares the core's words (facts, decisions,
+//! the text of agreements) and none of its reasoning. What the law allows is read anew in `law`, room is reckoned anew
+//! in `room`, sums in `sums`.
+
+mod jobs;
+mod law;
+mod report;
+mod room;
+mod sums;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firstright_core::decision::{Action, Decision};
+use firstright_core::fact::{Fact, Failure, FailureKind, LeaseId, OfferId};
+use firstright_core::journal::Record;
+use firstright_core::text;
+use firstright_core::title::{Evidence, Place, Title};
+use firstright_core::units::{Money, Span, Timestamp};
+use firstright_core::workload::{Call, CallId, JobId};
+use firstright_core::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, World};
+
+use self::jobs::{Job, Lease, Offer};
+use self::law::Subject;
+use self::room::Room;
+
+pub use self::report::{Audit, Finding, Offers, Tally};
+
+/// Findings kept at most: a journal that is wrong everywhere needs no longer list.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// Audits a journal from its first record on.
+pub fn audit<'a>(records: impl Iterator<Item = &'a Record>) -> Audit {
+    let mut auditor = Auditor::default();
+    for record in records {
+        auditor.record(record);
+    }
+    auditor.finish()
+}
+
+/// A call from its arrival on.
+struct Tracked {
+    call: Call,
+    serving: Option<Serving>,
+    queued: bool,
+    failed: Vec<(DeploymentId, FailureKind, Timestamp)>,
+    outcomes: u32,
+}
+
+/// Where a call is served.
+#[derive(Clone)]
+struct Serving {
+    deployment: DeploymentId,
+    model: ModelId,
+    reserved: u64,
+    since: Timestamp,
+}
+
+/// Reads records one by one, for journals that do not fit in memory.
+#[derive(Default)]
+pub struct Auditor {
+    world: Option<World>,
+    at: Timestamp,
+    seq: u64,
+    calls: BTreeMap<CallId, Tracked>,
+    rooms: Vec<Room>,
+    jobs: BTreeMap<JobId, Job>,
+    offers: BTreeMap<OfferId, Offer>,
+    leases: BTreeMap<LeaseId, Lease>,
+    /// Leased and declared free, by pool.
+    pools: BTreeMap<(ProviderId, u16), (u32, Option<u32>)>,
+    /// Windows of open offers by their ends.
+    due: BTreeSet<(Timestamp, OfferId)>,
+    /// Jobs that lost a lease.
+    lossy: BTreeSet<JobId>,
+    /// Leases in force by job.
+    running: BTreeMap<JobId, u32>,
+    /// A provider declares its pool in this record.
+    declared_now: bool,
+    /// A room as it was before this record's fact: waiting calls may have been served before it.
+    before: Option<(usize, Room)>,
+    sums: sums::Sums,
+    audit: Audit,
+}
+
+impl Auditor {
+    /// Checks the next record.
+    pub fn record(&mut self, record: &Record) {
+        if self.seq > 0 && (record.seq != self.seq + 1 || record.at <= self.at) {
+            self.find(format!("record {} does not come next", record.seq));
+        }
+        (self.seq, self.at) = (record.seq, record.at);
+        self.audit.records += 1;
+        // Deadlines are dealt with before the fact; what they bring about concerns other workloads than the fact's.
+        self.windows_end();
+        self.before = None;
+        self.declared_now = matches!(record.fact, Fact::PoolDeclared { .. });
+        let world = self.world.take();
+        if let Some(world) = &world {
+            self.fact(world, record);
+        }
+        self.world = world;
+        if let Fact::Enacted { sources } = &record.fact {
+            self.enacted(sources, &record.decisions);
+        }
+        let world = self.world.take();
+        if let Some(world) = &world {
+            for decision in &record.decisions {
+                self.decision(world, record, decision);
+            }
+            self.nothing_forgotten(&record.fact);
+        } else if record
+            .decisions
+            .iter()
+            .any(|one| matches!(one.action, Action::Serve { .. } | Action::Dispatch { .. }))
+        {
+            self.find("something is placed while no law is in force".to_string());
+        }
+        self.world = world;
+    }
+
+    /// What was found, and the counts.
+    pub fn finish(mut self) -> Audit {
+        for offer in self.offers.values() {
+            self.audit.offers.open += u64::from(offer.closed.is_none());
+        }
+        self.audit.sums = self.sums;
+        self.audit
+    }
+
+    fn find(&mut self, what: String) {
+        if self.audit.findings.len() < MAX_FINDINGS {
+            self.audit.findings.push(Finding { record: self.seq, what });
+        }
+    }
+
+    fn must(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.find(what());
+        }
+    }
+
+    fn enacted(&mut self, sources: &[(String, String)], decisions: &[Decision]) {
+        if !decisions.iter().any(|one| one.action == Action::Enact) {
+            return;
+        }
+        let Some(world) = text::read(sources).0 else {
+            return self.find("a law is in force that cannot be read".to_string());
+        };
+        let before = std::mem::take(&mut self.rooms);
+        let mut before: BTreeMap<String, Room> = match &self.world {
+            Some(old) => old.deployments.iter().map(|one| one.id.clone()).zip(before).collect(),
+            None => BTreeMap::new(),
+        };
+        let room = |one: &firstright_core::world::Deployment| match before.remove(&one.id) {
+            Some(known) => known.under(one.capacity),
+            None => Room::new(one.capacity),
+        };
+        self.rooms = world.deployments.iter().map(room).collect();
+        self.world = Some(world);
+    }
+
+    fn fact(&mut self, world: &World, record: &Record) {
+        match &record.fact {
+            Fact::CallArrived(call) => {
+                self.audit.calls += 1;
+                let tracked = Tracked {
+                    call: call.clone(),
+                    serving: None,
+                    queued: false,
+                    failed: Vec::new(),
+                    outcomes: 0,
+                };
+                self.calls.entry(call.id).or_insert(tracked);
+            }
+            Fact::AttemptFailed { call, failure } => self.attempt_failed(world, *call, failure),
+            Fact::CallSettled { .. } => self.settled(world, record),
+            Fact::CapacityObserved { deployment, observation } => {
+                self.keep(*deployment);
+                if let Some(room) = self.rooms.get_mut(deployment.index()) {
+                    room.observe(self.at, observation);
+                }
+            }
+            _ => self.job_fact(world, &record.fact),
+        }
+    }
+
+    /// Keeps a room as it was before this record's fact.
+    fn keep(&mut self, deployment: DeploymentId) {
+        self.before = self.rooms.get(deployment.index()).map(|room| (deployment.index(), room.clone()));
+    }
+
+    /// The room as it is, and as it was before this record's fact.
+    fn rooms_of(&self, deployment: DeploymentId) -> impl Iterator<Item = &Room> {
+        let before = self.before.as_ref().filter(|(index, _)| *index == deployment.index());
+        self.rooms.get(deployment.index()).into_iter().chain(before.map(|(_, room)| room))
+    }
+
+    fn attempt_failed(&mut self, world: &World, call: CallId, failure: &Failure) {
+        let at = self.at;
+        let Some(tracked) = self.calls.get_mut(&call) else { return };
+        let Some(serving) = tracked.serving.take() else { return };
+        tracked.failed.push((serving.deployment, failure.kind, at));
+        self.keep(serving.deployment);
+        if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
+            room.give_back(at, serving.since, serving.reserved, 0);
+            room.failed(at, failure.kind, failure.retry_after);
+        }
+        let fault = !matches!(
+            failure.kind,
+            FailureKind::Throttled | FailureKind::Rejected | FailureKind::Unauthorised
+        );
+        if let Some(tracked) = self.calls.get(&call).filter(|_| fault) {
+            let subject = law::of_call(world, &tracked.call, serving.model);
+            self.sums.attempt(world, &subject, &serving, false, Span(0));
+        }
+    }
+
+    /// A call ended: exactly one settlement must follow, of what the usage comes to.
+    fn settled(&mut self, world: &World, record: &Record) {
+        let Fact::CallSettled { call, usage, ending, first_byte, observed, .. } = &record.fact else {
+            return;
+        };
+        let at = self.at;
+        let Some(serving) = self.calls.get_mut(call).and_then(|tracked| tracked.serving.take()) else {
+            let settled =
+                |one: &Decision| matches!(&one.action, Action::Settle { call: other, .. } if other == call);
+            let settled = record.decisions.iter().any(settled);
+            return self.must(!settled, || format!("call {} is settled, and was not being served", call.0));
+        };
+        let spilled = observed.is_some_and(|seen| seen.spilled);
+        self.keep(serving.deployment);
+        if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
+            let used = if spilled { 0 } else { usage.tokens() - usage.cached_input };
+            room.give_back(at, serving.since, serving.reserved, used);
+            room.ended(at, *ending);
+            if let Some(seen) = observed {
+                room.observe(at, seen);
+            }
+        }
+        let settled = record.decisions.iter().find_map(|one| match &one.action {
+            Action::Settle { call: other, cost, charge } if other == call => Some((*cost, *charge)),
+            _ => None,
+        });
+        let Some((cost, charge)) = settled else {
+            return self.find(format!("call {} ended and was not settled", call.0));
+        };
+        let Some(asked) = self.calls.get(call).map(|tracked| tracked.call.clone()) else { return };
+        let costs = sums::costs(world, &asked, &serving, usage, spilled);
+        self.must(costs.contains(&cost), || {
+            format!("call {} costs {costs:?} and was booked at {cost:?}", call.0)
+        });
+        let owed = law::charges(world.tenant(asked.tenant), world.model(serving.model));
+        let owed = owed.map(|rates| law::priced(usage, &rates));
+        self.must(owed == charge, || {
+            format!("call {} is charged {owed:?} and was booked at {charge:?}", call.0)
+        });
+        let subject = law::of_call(world, &asked, serving.model);
+        self.sums.call(world, &subject, &serving, cost, charge);
+        if matches!(ending, firstright_core::fact::Ending::Complete | firstright_core::fact::Ending::Cut) {
+            let whole = *ending == firstright_core::fact::Ending::Complete;
+            self.sums.attempt(world, &subject, &serving, whole, *first_byte);
+        }
+        let provider = &world.provider(world.deployment(serving.deployment).provider).id;
+        let tally = self.audit.providers.entry(provider.clone()).or_default();
+        tally.tokens += usage.tokens();
+        tally.cost = tally.cost.plus(cost.unwrap_or(Money::ZERO));
+    }
+
+    fn decision(&mut self, world: &World, record: &Record, decision: &Decision) {
+        self.audit.count(decision);
+        match &decision.action {
+            Action::Serve { call, deployment, model, reserved, title, .. } => {
+                self.serve(world, *call, *deployment, *model, *reserved, title);
+            }
+            Action::Queue { call, .. } => match self.calls.get_mut(call) {
+                Some(tracked) => tracked.queued = true,
+                None => self.find(format!("call {} is queued and never arrived", call.0)),
+            },
+            Action::Refuse { call, .. } => self.outcome(*call),
+            Action::Settle { call, .. } => {
+                let own = matches!(&record.fact, Fact::CallSettled { call: other, .. } if other == call);
+                self.must(own, || format!("call {} is settled, and did not end", call.0));
+                self.outcome(*call);
+            }
+            _ => self.job_decision(world, record, decision),
+        }
+    }
+
+    fn outcome(&mut self, call: CallId) {
+        let Some(tracked) = self.calls.get_mut(&call) else {
+            return self.find(format!("call {} has an outcome and never arrived", call.0));
+        };
+        tracked.queued = false;
+        tracked.outcomes += 1;
+        if tracked.outcomes > 1 || tracked.serving.is_some() {
+            self.find(format!("call {} has a second outcome", call.0));
+        }
+    }
+
+    /// A call is placed: nobody may be barred, passed over or sold twice.
+    fn serve(
+        &mut self,
+        world: &World,
+        id: CallId,
+        deployment: DeploymentId,
+        model: ModelId,
+        reserved: u64,
+        title: &Title,
+    ) {
+        let at = self.at;
+        let Some(tracked) = self.calls.get_mut(&id) else {
+            return self.find(format!("call {} is served and never arrived", id.0));
+        };
+        let (call, failed) = (tracked.call.clone(), tracked.failed.clone());
+        let twice = tracked.serving.is_some() || tracked.outcomes > 0;
+        tracked.serving = Some(Serving { deployment, model, reserved, since: at });
+        tracked.queued = false;
+        self.must(!twice, || format!("call {} is served twice", id.0));
+        self.must(law::permits(world, &call, model), || {
+            format!("call {} gets a model that its tenant may not have", id.0)
+        });
+        self.must(reserved == call.input + call.max_output, || {
+            format!("call {} reserves another size than its own", id.0)
+        });
+        let place = Place::Deployment(deployment);
+        let again = failed.iter().any(|(one, kind, _)| *one == deployment && *kind != FailureKind::Throttled);
+        self.must(!again, || format!("call {} goes again to where it failed", id.0));
+        let subject = law::of_call(world, &call, model);
+        self.may_serve(world, &subject, place, None);
+        self.title(world, &subject, place, title, &Evidences::Call(&call, &failed));
+        let full = self.rooms_of(deployment).all(|room| room.is_full(at, reserved));
+        self.must(!full, || format!("call {} is put on a deployment that has no room for it", id.0));
+        if let Some(room) = self.rooms.get_mut(deployment.index()) {
+            room.reserve(at, reserved);
+        }
+        if let Some((_, room)) = self.before.as_mut().filter(|(index, _)| *index == deployment.index()) {
+            room.reserve(at, reserved);
+        }
+        let tally = self
+            .audit
+            .providers
+            .entry(world.provider(law::provider_of(world, place)).id.clone())
+            .or_default();
+        tally.calls += 1;
+    }
+
+    /// Every hard constraint, and every exclusivity that no outage suspends.
+    fn may_serve(&mut self, world: &World, subject: &Subject<'_>, place: Place, job: Option<&Job>) {
+        if let Some(why) = law::barred(world, self.at, subject, place) {
+            self.find(format!("{} serves and may not: {why}", name(world, place)));
+        }
+        for (party, outage) in law::exclusives(world, self.at, subject, place) {
+            let out = outage.is_some_and(|span| self.is_out(world, subject, party, span));
+            self.must(out, || format!("{} serves what is exclusive to another", name(world, place)));
+        }
+        let lost = job.is_some_and(|job| job.lost.contains(&law::provider_of(world, place)));
+        self.must(!lost, || format!("{} gets a job back that it lost", name(world, place)));
+    }
+
+    /// Have all of the party's places that could serve been failing for so long?
+    fn is_out(&self, world: &World, subject: &Subject<'_>, party: PartyId, span: Span) -> bool {
+        let open = |place: &Place| {
+            law::party_of(world, *place) == party
+                && law::barred(world, self.at, subject, *place).is_none()
+                && law::exclusives(world, self.at, subject, *place).iter().all(|(_, outage)| outage.is_some())
+        };
+        let own: Vec<Place> = law::places(world).into_iter().filter(open).collect();
+        let out = |place: &Place| match place {
+            Place::Deployment(id) => {
+                self.rooms_of(*id).filter_map(Room::failing_since).any(|since| self.at.since(since) >= span)
+            }
+            Place::Pool(..) => false,
+        };
+        !own.is_empty() && own.iter().all(out)
+    }
+
+    /// By this title, may the place serve? Every right before it must be released by something on record.
+    fn title(
+        &mut self,
+        world: &World,
+        subject: &Subject<'_>,
+        place: Place,
+        title: &Title,
+        on: &Evidences<'_>,
+    ) {
+        let last = match on {
+            Evidences::Job(job) => job.last_right,
+            Evidences::Call(..) => None,
+        };
+        let wanted = |also| law::rights(world, self.at, subject, also);
+        let ids = |rights: &[(ClauseId, &firstright_core::clause::FirstRefusal)]| {
+            let released = title.releases();
+            let next = rights.get(released.len());
+            let holds = match (title.holds(), next) {
+                (Some(clause), Some((id, right))) => {
+                    clause == *id && right.holder == law::party_of(world, place)
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            holds && released.iter().zip(rights).all(|(one, (id, _))| one.clause() == *id)
+        };
+        let (with, without) = (wanted(last), wanted(None));
+        let rights = if ids(&with) { with } else { without };
+        if !ids(&rights) {
+            return self
+                .find(format!("{} is given work past a right that was not released", name(world, place)));
+        }
+        for (release, (id, right)) in title.releases().iter().zip(&rights) {
+            self.must(!release.evidence().is_empty(), || {
+                format!("{} is released without evidence", world.cite(*id))
+            });
+            for evidence in release.evidence() {
+                if let Err(why) = self.borne_out(world, subject, *id, right, evidence, on) {
+                    self.find(format!("{} is released by what is not on record: {why}", world.cite(*id)));
+                }
+            }
+            self.all_accounted_for(world, subject, *id, right, release.evidence(), on);
+        }
+    }
+
+    /// Every place of the holder that could serve must be spoken of, unless the holder itself released.
+    fn all_accounted_for(
+        &mut self,
+        world: &World,
+        subject: &Subject<'_>,
+        id: ClauseId,
+        right: &firstright_core::clause::FirstRefusal,
+        evidence: &[Evidence],
+        on: &Evidences<'_>,
+    ) {
+        let by_itself = evidence.iter().any(|one| {
+            matches!(
+                one,
+                Evidence::Declined { .. }
+                    | Evidence::Silent { .. }
+                    | Evidence::PartTaken { .. }
+                    | Evidence::CarvedOut { .. }
+                    | Evidence::Probation { .. }
+            )
+        });
+        // What a job may cost bars places too, and is judged where it is placed.
+        if by_itself || subject.job.is_some_and(|job| job.budget.is_some()) {
+            return;
+        }
+        for place in law::places(world) {
+            let lost =
+                matches!(on, Evidences::Job(job) if job.lost.contains(&law::provider_of(world, place)));
+            let could = law::party_of(world, place) == right.holder
+                && !lost
+                && law::barred(world, self.at, subject, place).is_none()
+                && law::exclusives(world, self.at, subject, place).is_empty();
+            let named = evidence.iter().any(|one| match one {
+                Evidence::Short { place: at, .. }
+                | Evidence::Down { place: at, .. }
+                | Evidence::Failed { place: at, .. } => *at == place,
+                _ => false,
+            });
+            self.must(!could || named, || {
+                format!(
+                    "{} could serve under {}, and nothing on record says why not",
+                    name(world, place),
+                    world.cite(id)
+                )
+            });
+        }
+    }
+
+    fn borne_out(
+        &self,
+        world: &World,
+        subject: &Subject<'_>,
+        clause: ClauseId,
+        right: &firstright_core::clause::FirstRefusal,
+        evidence: &Evidence,
+        on: &Evidences<'_>,
+    ) -> Result<(), String> {
+        let own = |place: &Place| law::party_of(world, *place) == right.holder;
+        let room = |place: &Place, says: &dyn Fn(&Room) -> bool| match place {
+            Place::Deployment(id) => self.rooms_of(*id).any(says),
+            Place::Pool(..) => false,
+        };
+        let holds = match (evidence, on) {
+            (Evidence::Short { place, need, free, observed_at }, Evidences::Call(call, _)) => {
+                let size = *need == call.input + call.max_output || *need == 1;
+                let said = *observed_at <= self.at && free < need && size;
+                own(place) && said && room(place, &|room| room.is_short(self.at, *need))
+            }
+            (Evidence::Short { place, need, free, .. }, Evidences::Job(job)) => {
+                let known = self.free(world, *place);
+                own(place) && free < need && *need <= u64::from(job.unplaced) && *free <= u64::from(known)
+            }
+            (Evidence::Down { place, since, .. }, _) => {
+                own(place) && room(place, &|room| room.failing_since() == Some(*since))
+            }
+            (Evidence::Failed { place, kind, at, .. }, Evidences::Call(_, failed)) => {
+                let same = |one: &(DeploymentId, FailureKind, Timestamp)| {
+                    (Place::Deployment(one.0), one.1, one.2) == (*place, *kind, *at)
+                };
+                own(place) && failed.iter().any(same)
+            }
+            (Evidence::Lost { provider }, Evidences::Job(job)) => {
+                world.provider(*provider).party == right.holder && job.was_lost_by(*provider)
+            }
+            (Evidence::Barred { place, .. }, _) => {
+                own(place)
+                    && (law::barred(world, self.at, subject, *place).is_some()
+                        || !law::exclusives(world, self.at, subject, *place).is_empty()
+                        || subject.job.is_some_and(|job| job.budget.is_some()))
+            }
+            (Evidence::Absent, _) => {
+                !law::places(world).iter().any(|place| own(place) && law::suits(world, subject, *place))
+            }
+            (Evidence::Probation { .. }, _) => world
+                .providers
+                .iter()
+                .any(|one| one.party == right.holder && law::probation(world, self.at, subject, &one.id)),
+            (Evidence::CarvedOut { which }, on) => {
+                let left = match on {
+                    Evidences::Job(job) if !job.lost.is_empty() => Some(job.left),
+                    _ => None,
+                };
+                right.carve_outs.get(usize::from(*which)).is_some_and(|one| law::carves(one, subject, left))
+            }
+            (
+                Evidence::Declined { offer, .. }
+                | Evidence::Silent { offer, .. }
+                | Evidence::PartTaken { offer, .. },
+                Evidences::Job(job),
+            ) => self.closed_so(*offer, clause, job.id, evidence),
+            _ => false,
+        };
+        if holds { Ok(()) } else { Err(format!("{evidence:?}")) }
+    }
+
+    /// A call that arrived or failed must be placed, wait or have its outcome.
+    fn nothing_forgotten(&mut self, fact: &Fact) {
+        if let Fact::CallArrived(Call { id, .. }) | Fact::AttemptFailed { call: id, .. } = fact
+            && let Some(tracked) = self.calls.get(id)
+        {
+            let kept = tracked.serving.is_some() || tracked.queued || tracked.outcomes > 0;
+            self.must(kept, || format!("call {} was forgotten", id.0));
+        }
+    }
+}
+
+/// What a title's evidence is judged against.
+enum Evidences<'a> {
+    Call(&'a Call, &'a [(DeploymentId, FailureKind, Timestamp)]),
+    Job(&'a Job),
+}
+
+/// A place by its name.
+fn name(world: &World, place: Place) -> String {
+    firstright_core::show::place(world, place)
+}
+
+/// The name of a ground, for counting.
+fn kind_of(ground: &impl std::fmt::Debug) -> String {
+    let text = format!("{ground:?}");
+    text.split(['(', ' ', '{']).next().unwrap_or_default().to_string()
+}

@@ -1,0 +1,6 @@
+//! The other world, seen from outside.
+
+mod auditor;
+#[path = "../../../firstright-core/tests/it/generate.rs"]
+mod generate;
+mod replay;
