@@ -163,7 +163,10 @@ fn told(file: &str, text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..start).unwrap_or("");
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    format!("failed to read `{file}`, line {line}, column {column}: {}", error.message())
+    let key =
+        text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map_or("", |(key, _)| key.trim());
+    let key = if key.is_empty() { String::new() } else { format!(" (`{key}`)") };
+    format!("failed to read `{file}`, line {line}{key}, column {column}: {}", error.message())
 }
 
 /// Reads a reference without ever repeating what stands in its place.
@@ -191,7 +194,10 @@ impl<'de> Deserialize<'de> for SecretRef {
                 let reference = match map.next_key::<String>()?.as_deref() {
                     Some("env") => SecretRef::Env(map.next_value()?),
                     Some("file") => SecretRef::File(map.next_value()?),
-                    _ => return Err(wrong()),
+                    Some(other) => {
+                        return Err(M::Error::custom(format!("unknown key `{other}`, expected {WANTED}")));
+                    }
+                    None => return Err(wrong()),
                 };
                 if map.next_key::<String>()?.is_some() { Err(wrong()) } else { Ok(reference) }
             }

@@ -44,7 +44,8 @@ impl Served {
         let address = line
             .trim()
             .strip_prefix("firstright serves on http://")
-            .and_then(|rest| rest.strip_suffix("/v1"));
+            .and_then(|rest| rest.split_once("/v1"))
+            .map(|(address, _)| address);
         let Some(address) = address else {
             let _ = child.kill();
             let mut said = String::new();
@@ -404,7 +405,7 @@ fn nothing_leaves_a_holder_before_its_release_is_on_disk() {
     let clouds = clouds(|_| {});
     let folder = Folder::new();
     let small = [
-        ("provisioned = { per-minute = 60_000_000 }", "provisioned = { per-minute = 30 }"),
+        ("provisioned = { per-minute = 60_000_000 }", "pay-as-you-go = { tokens-per-minute = 30 }"),
         ("tokens-per-minute = 60_000_000", "tokens-per-minute = 30"),
     ];
     let config = configure(&folder, &clouds, &law(&small), "");

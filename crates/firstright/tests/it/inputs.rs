@@ -273,7 +273,7 @@ fn a_configuration_that_is_wrong_is_refused_by_key_and_place() {
     fs::write(&config, good.replacen("threads = 2", "thread = 2", 1)).unwrap();
     let text = said(&firstright(&["serve"], &folder), 1);
     assert!(
-        text.contains("firstright.toml") && text.contains("line 5") && text.contains("threads"),
+        text.contains("firstright.toml") && text.contains("line 7") && text.contains("threads"),
         "{text}"
     );
 }

@@ -106,7 +106,7 @@ fn configure_at(
 ) -> PathBuf {
     folder.write("law.toml", law);
     let mut text = format!(
-        "agreements = [\"law.toml\"]\ndata = \"data\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 2\n\
+        "agreements = [\"law.toml\"]\ndata = \"data\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 2\n\
          forward-headers = [\"x-sandbox-tokens\"]\n{gateway}\n"
     );
     for tenant in TENANTS {

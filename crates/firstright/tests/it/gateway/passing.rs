@@ -88,7 +88,7 @@ fn an_answer_is_the_same_as_a_direct_one() {
 #[test]
 fn azure_is_spoken_in_both_dialects_upstream_and_down() {
     let world = World::with(
-        &[("provisioned = { per-minute = 60_000_000 }", "provisioned = { per-minute = 10 }")],
+        &[("provisioned = { per-minute = 60_000_000 }", "pay-as-you-go = { tokens-per-minute = 10 }")],
         "",
         |_| {},
     );

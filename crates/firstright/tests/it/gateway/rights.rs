@@ -11,7 +11,7 @@ use crate::world::{Book, World, ask, ask_stream, bearer, until};
 
 /// Azure's two deployments of gpt-4o as the law sees them, too small for [`ask`].
 const SMALL: [(&str, &str); 2] = [
-    ("provisioned = { per-minute = 60_000_000 }", "provisioned = { per-minute = 30 }"),
+    ("provisioned = { per-minute = 60_000_000 }", "pay-as-you-go = { tokens-per-minute = 30 }"),
     ("tokens-per-minute = 60_000_000", "tokens-per-minute = 30"),
 ];
 
