@@ -20,7 +20,7 @@ const KEEP_BUFFER: usize = 4 << 20;
 
 /// A sync costs processor time whatever it carries, so two begin at least this far apart; alone, a record is synced at
 /// once. It bounds what group commit adds to a call, which takes hundreds of milliseconds at its provider.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Why a journal cannot be used.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use firstright_core::journal::verify;
 use firstright_core::text;
 use firstright_core::world::World;
 use firstright_sim::traces::{self, TraceCall};
@@ -166,11 +165,8 @@ fn free(address: SocketAddr) -> Result<SocketAddr, String> {
 /// What the record says at the end, from the record alone.
 fn report(data: &Path) -> Result<(), String> {
     let (path, bytes) = crate::record::read(data)?;
-    let verdict = verify(&bytes, false, |_, _| ());
-    if let Some(fault) = verdict.fault {
-        return Err(format!("failed to verify `{}`: {fault}", path.display()));
-    }
-    println!("\nverified {} records: every decision follows from the facts", verdict.records);
-    println!("  firstright verify {0}\n  firstright settle {0}", data.display());
+    println!();
+    crate::record::audit(&path, &bytes)?;
+    println!("  \n  firstright verify {0}\n  firstright settle {0}", data.display());
     Ok(())
 }

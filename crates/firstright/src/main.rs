@@ -32,6 +32,8 @@ enum Command {
     Key(keys::Args),
     /// Verify a journal: every digest and every decision.
     Verify(record::VerifyArgs),
+    /// Audit a journal: rights, residency, capacity and sums, by an auditor written apart from the core.
+    Audit(record::AuditArgs),
     /// Explain a decision: who was weighed, who held a right, what it answered.
     Explain(record::ExplainArgs),
     /// Print the settlement: who owes what to whom, by which clause and records.
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Try(args) => trial::run(&args),
         Command::Key(args) => keys::run(&args),
         Command::Verify(args) => record::run_verify(&args),
+        Command::Audit(args) => record::run_audit(&args),
         Command::Explain(args) => record::run_explain(&args),
         Command::Settle(args) => record::run_settle(&args),
         Command::Jobs(command) => jobs::run(&command).map_err(|error| error.to_string()),

@@ -8,6 +8,7 @@ use firstright_core::settle::{Line, What};
 use firstright_core::show;
 use firstright_core::units::Timestamp;
 use firstright_core::world::World;
+use firstright_sim::auditor::Auditor;
 
 /// The journal's name in its folder.
 const FILE: &str = "journal.frj";
@@ -20,6 +21,13 @@ pub struct VerifyArgs {
     /// Check the chain only, and do not recompute the decisions.
     #[arg(long)]
     chain_only: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct AuditArgs {
+    /// The journal, or the folder that holds it.
+    #[arg(default_value = "firstright-data")]
+    journal: PathBuf,
 }
 
 #[derive(clap::Args, Debug)]
@@ -57,6 +65,31 @@ pub fn run_verify(args: &VerifyArgs) -> Result<(), String> {
             println!("{} records: {what}\ntip {tip}", verdict.records);
             Ok(())
         }
+    }
+}
+
+/// Audits a journal: verifies it, and holds every record against the law by an auditor that was written apart from the core.
+///
+/// # Errors
+/// With the first fault of the chain, or if the auditor finds a breach.
+pub fn run_audit(args: &AuditArgs) -> Result<(), String> {
+    let (path, bytes) = read(&args.journal)?;
+    audit(&path, &bytes)
+}
+
+/// Verifies and audits, and prints the shares by provider and by ground.
+pub(crate) fn audit(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let mut auditor = Auditor::default();
+    let verdict = verify(bytes, false, |record, _| auditor.record(record));
+    if let Some(fault) = verdict.fault {
+        return Err(format!("failed to verify `{}`: {fault}", path.display()));
+    }
+    let audit = auditor.finish();
+    println!("{} records: every decision follows from the facts", verdict.records);
+    print!("{audit}");
+    match audit.findings.len() {
+        0 => Ok(()),
+        found => Err(format!("the audit of `{}` found {found} breaches", path.display())),
     }
 }
 
