@@ -10,10 +10,10 @@ use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{LeaseEnding, LeaseId, OfferId, Terms};
 use crate::plan::{self, Plan};
 use crate::scope::any;
-use crate::state::{Asked, Due, Lease, Offer, OpenJob, State, job_view};
+use crate::state::{Asked, Due, Lease, Offer, OpenJob, State};
 use crate::title::{Place, Right, Title};
 use crate::units::{Money, SECOND, Span, Timestamp};
-use crate::workload::{Job, JobId};
+use crate::workload::{Job, JobId, View};
 use crate::world::ProviderId;
 
 /// Open jobs at most.
@@ -66,7 +66,7 @@ impl Broker {
             if job.resumes.is_none() && job.job.deadline.is_some_and(|deadline| deadline <= at) {
                 return self.give_up(id, Refusal::Deadline, vec![], out);
             }
-            let plan = Arc::new(plan::for_job(&state.world, at, &job_view(&state.world, &job.job), job));
+            let plan = Arc::new(plan::for_job(&state.world, at, &View::of_job(&state.world, &job.job), job));
             match decide(state, at, &plan, &Asked::Job { job }) {
                 Ruling::Placed { candidate, count, title, grounds } => {
                     why.extend(grounds);

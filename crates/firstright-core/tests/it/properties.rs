@@ -1,13 +1,14 @@
 //! Is every decision lawful, and does the journal hold what was decided? Over generated worlds and facts.
 
 use firstright_core::decision::Action;
+use firstright_core::fact::Fact;
 use firstright_core::journal::{Chain, Fault, HEADER, header, verify};
 use firstright_core::show;
 use proptest::prelude::{any, prop};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use crate::generate::{Play, Tape, play};
-use crate::past::Past;
+use crate::past::{Event, Past};
 
 /// Cases in a normal run; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 2_000;
@@ -31,8 +32,9 @@ fn check(cases: u32, property: impl Fn(&Play) -> Result<(), String>) {
 
 /// The case in words, for whoever reads the failure.
 fn story(play: &Play) -> String {
-    let mut story = String::new();
-    for record in &play.records {
+    let Fact::Enacted { sources } = &play.records[0].fact else { return String::new() };
+    let mut story = format!("\n{}", sources[0].1);
+    for record in &play.records[1..] {
         let decided = show::decisions(play.world(), &record.decisions);
         story += &format!("\n{} {} {:?}\n    → {decided}", record.seq, record.at, record.fact);
     }
@@ -40,19 +42,14 @@ fn story(play: &Play) -> String {
 }
 
 /// Is every decision of the case in the set of lawful outcomes?
-pub fn lawful(play: &Play) -> Result<(), String> {
-    for nth in 1..play.records.len() {
-        let record = &play.records[nth];
-        for (upto, decision) in record.decisions.iter().enumerate() {
-            let past =
-                |with_fact| Past { world: play.world(), records: &play.records[..=nth], upto, with_fact };
-            let (action, grounds) = (&decision.action, &decision.grounds);
-            if let Err(problem) = past(true).lawful(action, grounds)
-                && past(false).lawful(action, grounds).is_err()
-            {
-                return Err(format!("record {}: {problem}", record.seq));
-            }
+fn lawful(play: &Play) -> Result<(), String> {
+    let mut past = Past::new(play.world());
+    for (at, event) in &play.story {
+        past.now = *at;
+        if let Event::Decided(decision) = event {
+            past.lawful(decision).map_err(|problem| format!("{at} {:?}: {problem}", decision.action))?;
         }
+        past.take(event);
     }
     Ok(())
 }

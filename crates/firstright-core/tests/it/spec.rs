@@ -1,383 +1,230 @@
-//! Which outcomes are lawful? An executable specification: given the world, what happened and what was decided so far,
-//! is this decision one of those that the law allows? It is naive on purpose: nothing is cached, nothing is ranked by
-//! price, and every question is answered by going through the whole past again.
+//! Which outcomes are lawful? `docs/rights` as a checklist: who may serve, which rights stand before a placement, and has
+//! what each was released by happened? Preference, prices and the reckoning of capacity are not judged here.
 
-use firstright_core::clause::{Act, Answering, CarveOut, Clause, FirstRefusal};
-use firstright_core::decision::{Action, Ground};
-use firstright_core::fact::{Fact, FailureKind, LeaseEnding, OfferId};
-use firstright_core::scope::{Glob, Kinds, Scope};
-use firstright_core::title::{Evidence, Place, Title};
-use firstright_core::units::Span;
-use firstright_core::workload::{CallId, Job, Purpose};
-use firstright_core::world::{CapacityKind, ClauseId, PartyId, Tenant};
+use firstright_core::clause::{Act, Answering, CarveOut, Clause, FirstRefusal, Licence, Silence};
+use firstright_core::decision::{Action, Decision, Ground, Refusal};
+use firstright_core::fact::{Answer, Fact, FailureKind, LeaseEnding, OfferId};
+use firstright_core::scope::any;
+use firstright_core::title::{Bar, Evidence, Place, Title};
+use firstright_core::units::{Money, SECOND, Span, Timestamp};
+use firstright_core::workload::{CallId, JobId, View};
+use firstright_core::world::{ClauseId, Entry, ModelId, PartyId, ProviderId};
 
-use crate::past::{Closed, Past};
-
-/// What the law sees of a workload.
-struct Subject<'a> {
-    job: Option<&'a Job>,
-    call: Option<CallId>,
-    tenant: &'a Tenant,
-    model: Option<&'a str>,
-    region: Option<&'a str>,
-    class: &'a str,
-}
+use crate::past::{CallPast, JobPast, Offered, Past};
 
 type Check = Result<(), String>;
-fn must(holds: bool, what: &str) -> Check {
-    if holds { Ok(()) } else { Err(what.to_string()) }
+
+/// A workload as the law sees it, and what became of it so far.
+struct Work<'a> {
+    view: View<'a>,
+    call: Option<&'a CallPast<'a>>,
+    job: Option<&'a JobPast<'a>>,
+    /// Accelerators that are not placed yet; 1 for a call.
+    left: u32,
 }
-fn any(globs: &[Glob], name: &str) -> bool {
-    globs.is_empty()
-        || globs
-            .iter()
-            .any(|glob| glob.0.strip_suffix('*').map_or(glob.0 == name, |prefix| name.starts_with(prefix)))
+
+/// What a holder that was asked has said.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Word {
+    Took(u32),
+    Declined,
+    Silent,
+}
+
+fn must(holds: bool, or: &str) -> Check {
+    if holds { Ok(()) } else { Err(or.to_string()) }
+}
+
+/// [CH-10] Is it all that is left, or a part that is large enough and leaves a rest that is?
+fn is_piece(count: u32, left: u32, least: u32) -> bool {
+    count > 0 && (count == left || (count >= least && left >= count + least))
 }
 
 impl<'a> Past<'a> {
-    /// Is this decision, the `upto`-th of the last record, lawful?
-    pub fn lawful(&self, action: &Action, grounds: &[Ground]) -> Check {
-        match action {
-            Action::Serve { call, deployment, model, reserved, title, .. } => {
-                let asked = self.call(*call).ok_or("no such call arrived")?;
-                let tenant = self.world.tenant(asked.tenant);
-                let permitted = tenant.substitutes.iter().any(|(glob, other)| {
-                    any(std::slice::from_ref(glob), self.world.model(asked.model)) && other == model
-                });
-                must(*model == asked.model || permitted, "a model that the tenant does not permit")?;
-                must(
-                    any(&tenant.models, self.world.model(asked.model)),
-                    "a model that the tenant may not call",
-                )?;
-                must(*reserved == asked.input + asked.max_output, "another size is reserved")?;
-                must(
-                    self.serving(*call).is_none() && !self.ended(*call),
-                    "the call is served or over already",
-                )?;
-                let place = Place::Deployment(*deployment);
-                must(
-                    !self
-                        .failed_at(*call)
-                        .iter()
-                        .any(|(at, kind)| *at == place && *kind != FailureKind::Throttled),
-                    "it failed there before",
-                )?;
-                let subject = Subject {
-                    job: None,
-                    call: Some(*call),
-                    tenant,
-                    model: Some(self.world.model(*model)),
-                    region: asked.region.as_deref(),
-                    class: &tenant.data_class,
-                };
-                self.may_serve(&subject, place)?;
-                if let CapacityKind::Concurrent { limit } = self.world.deployment(*deployment).capacity {
-                    must(self.open_at(place) < limit as usize, "more calls at once than it takes")?;
-                }
-                self.title(&subject, title, place)
+    /// Is this decision lawful now?
+    pub fn lawful(&self, decision: &Decision) -> Check {
+        match &decision.action {
+            Action::Serve { call, deployment, model, title, .. } => {
+                let asked = self.calls[call].call.model;
+                let mut instead = self.world.tenant(self.calls[call].call.tenant).substitutes.iter();
+                let permitted =
+                    instead.any(|(glob, to)| glob.matches(self.world.model(asked)) && to == model);
+                must(*model == asked || permitted, "a model that was not asked for")?; // [CH-6]
+                self.placed(&self.call(*call, *model)?, Place::Deployment(*deployment), 1, None, title)
             }
-            Action::Queue { call, .. }
-            | Action::Refuse { call, refusal: firstright_core::decision::Refusal::Capacity { .. } } => {
-                let asked = self.call(*call).ok_or("no such call arrived")?;
-                let tenant = self.world.tenant(asked.tenant);
-                let subject = Subject {
-                    job: None,
-                    call: Some(*call),
-                    tenant,
-                    model: Some(self.world.model(asked.model)),
-                    region: asked.region.as_deref(),
-                    class: &tenant.data_class,
-                };
-                must(
-                    !self
-                        .places()
-                        .any(|place| self.may_serve(&subject, place).is_ok() && self.surely_free(place)),
-                    "a call waits while a place that may serve it is free",
-                )
+            Action::Queue { call, .. } => self.call(*call, self.calls[call].call.model).map(drop),
+            Action::Refuse { call, refusal } => {
+                self.refused(&self.call(*call, self.calls[call].call.model)?, *refusal)
+            }
+            Action::Settle { call, .. } => must(!self.calls[call].ended, "a second outcome"),
+            Action::Dispatch { job, place, count, hour, title, resumes, .. } => {
+                match decision.grounds.first() {
+                    Some(Ground::SameLease(before)) => {
+                        let died = LeaseEnding::Interrupted;
+                        let was = &self.leases[before];
+                        let same =
+                            (was.job, was.place, was.count, was.title) == (*job, *place, *count, title);
+                        let goes_on = same && was.ended == Some(died) && *resumes == Some(*before);
+                        must(goes_on && !self.jobs[job].stopped, "it does not go on where it was") // [FR-18]
+                    }
+                    _ => self.placed(&self.job(*job)?, *place, *count, *hour, title),
+                }
             }
             Action::Offer { job, holder, clause, terms, until, .. } => {
-                let subject = self.of_job(self.job(*job).ok_or("no such job")?);
-                let rights = self.rights(&subject, false);
-                let at = rights
-                    .iter()
-                    .position(|(id, right)| id == clause && right.holder == *holder)
-                    .ok_or("no such right is in force")?;
-                must(
-                    rights[at].1.answering == Answering::Within(Span(until.0 - self.now().0)),
-                    "another window than the clause's",
-                )?;
-                must(terms.count > 0 && terms.count <= self.unplaced(*job), "more is offered than is left")?;
-                must(
-                    self.places().any(|place| {
-                        self.provider(place).party == *holder && self.may_serve(&subject, place).is_ok()
-                    }),
-                    "the holder may not serve",
-                )?;
-                must(
-                    self.offers(*job, None).iter().all(|offer| self.closing(*offer).is_some()),
-                    "another offer is open for the job",
-                )?;
-                let again = grounds.iter().any(|ground| matches!(ground, Ground::BetterTerms(_)));
-                must(
-                    again || self.moved(*job) || !self.released(*job, *clause),
-                    "the holder has released it already",
-                )?;
-                rights[..at].iter().try_for_each(|(id, right)| {
-                    must(
-                        right.answering == Answering::Standing
-                            || self.carved(&subject, right)
-                            || self.probation(&subject)
-                            || subject.job.is_some_and(|job| job.budget.is_some())
-                            || self.released(*job, *id)
-                            || !self.places().any(|place| {
-                                self.provider(place).party == right.holder
-                                    && self.may_serve(&subject, place).is_ok()
-                            }),
-                        "an earlier right was passed over",
-                    )
-                })
+                let work = self.job(*job)?;
+                let rights = self.rights(&work);
+                let right = rights.iter().find(|(id, right)| id == clause && right.holder == *holder);
+                let right = right.ok_or("the right does not stand")?.1;
+                must(right.answering == Answering::Within(until.since(self.now)), "another window")?;
+                must(is_piece(terms.count, work.left, self.jobs[job].job.min_chunk), "no such piece")?;
+                must(!self.is_asked(&work), "another offer is open")?;
+                let passed = self.let_pass(&work, *clause, self.now).map(|(.., offer)| offer.terms.hour);
+                must(passed.is_none_or(|hour| terms.hour > hour), "it has let the work pass") // [FR-13] [FR-16]
             }
-            Action::Dispatch { job, place, count, title, resumes, .. } => {
-                if let Some(Ground::SameLease(before)) = grounds.first() {
-                    let same = self.actions().any(|(one, _)| matches!(one, Action::Dispatch { lease, place: at, count: many, title: by, .. } if lease == before && at == place && many == count && by == title));
-                    let ended = matches!(self.facts().last(), Some(Fact::LeaseEnded { lease, ending: LeaseEnding::Interrupted, .. }) if lease == before);
-                    return must(
-                        same && ended && *resumes == Some(*before) && !self.stopped(*job),
-                        "it does not go on where it was",
-                    );
-                }
-                let submitted = self.job(*job).ok_or("no such job")?;
-                let left = self.unplaced(*job);
-                must(*count > 0 && *count <= left, "more is placed than is left")?;
-                let subject = self.of_job(submitted);
-                self.may_serve(&subject, *place)?;
-                let taken = title
-                    .holds()
-                    .and_then(|clause| self.offers(*job, Some(clause)).last().copied())
-                    .and_then(|offer| self.closing(offer))
-                    .and_then(|(_, closed)| match closed {
-                        Closed::Taken(taken) => Some(taken),
-                        _ => None,
-                    });
-                let within = title.holds().is_some_and(|clause| matches!(&self.world.clause(clause).clause, Clause::FirstRefusal(right) if right.answering != Answering::Standing));
-                match taken.filter(|_| within) {
-                    Some(taken) => must(taken == *count, "another count than the holder took")?,
-                    None => {
-                        must(!within, "a right with a window is used without an acceptance")?;
-                        must(
-                            *count == left
-                                || (*count >= submitted.min_chunk && left - count >= submitted.min_chunk),
-                            "a piece is smaller than the job allows",
-                        )?;
-                        must(
-                            *count + self.leased(*place) <= self.pool(*place).1,
-                            "more is leased than there is",
-                        )?;
-                    }
-                }
-                self.title(&subject, title, *place)
-            }
-            Action::Settle { call, .. } => must(!self.ended(*call), "a call has a second outcome"),
-            Action::Finish { job, .. } => must(
-                !self
-                    .actions()
-                    .any(|(one, _)| matches!(one, Action::Finish { job: other, .. } if other == job)),
-                "a job is finished twice",
-            ),
+            Action::RefuseJob { job, refusal } => self.refused(&self.job(*job)?, *refusal),
             _ => Ok(()),
         }
     }
 
-    /// By this title, may this place serve? Every right before it is released, for a reason that the past bears out.
-    fn title(&self, subject: &Subject<'a>, title: &Title, place: Place) -> Check {
-        // An offer may outlive the term of its right.
-        let ended = self.titled(subject, title, place, &self.rights(subject, true));
-        ended.or_else(|_| self.titled(subject, title, place, &self.rights(subject, false)))
-    }
-
-    fn titled(
-        &self,
-        subject: &Subject<'a>,
-        title: &Title,
-        place: Place,
-        rights: &[(ClauseId, &'a FirstRefusal)],
-    ) -> Check {
-        let released = title.releases();
-        must(
-            released.len() <= rights.len()
-                && released.iter().zip(rights).all(|(one, (id, _))| one.clause() == *id),
-            "the releases are not those of the rights in order",
-        )?;
-        match (title.holds(), rights.get(released.len())) {
-            (Some(clause), Some((id, right))) => must(
-                clause == *id && right.holder == self.provider(place).party,
-                "it does not hold the right that it uses",
-            )?,
-            (None, None) => {}
-            _ => return Err("a right before it is neither released nor its own".to_string()),
+    /// May so much of the work be placed there, under this title?
+    fn placed(&self, work: &Work<'_>, place: Place, count: u32, hour: Option<Money>, title: &Title) -> Check {
+        must(self.may(work, place), "the place may not serve")?;
+        must(work.job.is_none_or(|job| is_piece(count, work.left, job.job.min_chunk)), "no such piece")?;
+        let probation = self.probation(work, self.provider_id(place));
+        must(probation.is_none_or(|(_, most)| count <= most), "more than probation allows")?;
+        must(!self.is_asked(work), "an offer is open")?; // [FR-5]
+        let (party, rights, releases) = (self.provider(place).party, self.rights(work), title.releases());
+        let mut order = releases.iter().zip(&rights);
+        must(order.all(|(release, (id, _))| release.clause() == *id), "releases out of order")?; // [FR-2]
+        let next = rights.get(releases.len());
+        must(title.holds() == next.map(|(id, _)| *id), "a right is neither released nor used")?; // [FR-1]
+        must(next.is_none_or(|(_, right)| right.holder == party), "the right is another's")?;
+        let mut then = self.now;
+        if let Some((id, right)) = next
+            && right.answering != Answering::Standing
+        {
+            let offer =
+                work.job.and_then(|job| job.offers.last()).filter(|one| one.clause == *id && !one.spent);
+            let offer = offer.ok_or("the holder was not asked")?;
+            let took = self.word(offer).is_some_and(|(_, word)| word == Word::Took(count));
+            must(took, "the holder did not take so many")?; // [FR-6] [FR-8] [FR-9] [FR-10]
+            then = offer.made; // [FR-13]
         }
-        for (one, (id, right)) in released.iter().zip(rights) {
-            must(!one.evidence().is_empty(), "a release without evidence")?;
-            for evidence in one.evidence() {
-                must(
-                    self.borne_out(subject, *id, right, evidence),
-                    &format!("the past does not bear out {evidence:?} of {}", self.world.cite(*id)),
-                )?;
+        for (release, (id, right)) in releases.iter().zip(&rights) {
+            let mut heard = Vec::new();
+            for said in release.evidence() {
+                let places = self.borne_out(work, *id, right, said, then);
+                heard.extend(places.ok_or_else(|| format!("{}: not so: {said:?}", self.world.cite(*id)))?);
             }
-            let whole = one.evidence().iter().any(|evidence| {
-                matches!(
-                    evidence,
-                    Evidence::Declined { .. }
-                        | Evidence::Silent { .. }
-                        | Evidence::PartTaken { .. }
-                        | Evidence::CarvedOut { .. }
-                        | Evidence::Probation { .. }
-                )
-            });
-            let named = |place: Place| {
-                one.evidence().iter().any(|evidence| match evidence {
-                    Evidence::Short { place: at, .. }
-                    | Evidence::Failed { place: at, .. }
-                    | Evidence::Down { place: at, .. }
-                    | Evidence::Barred { place: at, .. } => *at == place,
-                    Evidence::Lost { provider } => self.world.provider(*provider) == self.provider(place),
-                    _ => false,
-                })
-            };
-            must(
-                whole
-                    || right.answering == Answering::Standing
-                    || !self.places().any(|at| {
-                        self.provider(at).party == right.holder
-                            && self.may_serve(subject, at).is_ok()
-                            && !named(at)
-                    }),
-                "a holder that must be asked was not",
-            )?;
-            must(
-                whole
-                    || subject.job.is_some_and(|job| job.budget.is_some())
-                    || self.places().all(|at| {
-                        self.provider(at).party != right.holder
-                            || self.may_serve(subject, at).is_err()
-                            || named(at)
-                    }),
-                "a place of the holder could serve, and nothing is said of it",
-            )?;
+            must(!release.evidence().is_empty(), "a release without evidence")?; // [FR-20]
+            let own = self.places(work, right.holder);
+            let unheard = own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
+            must(!unheard, "nothing is said of a place of the holder that may serve")?; // [FR-3] [FR-5]
+            if let (None, Some((.., offer))) = (next, self.let_pass(work, *id, then)) {
+                must(right.holder != party, "it let the work pass and is given it after all")?; // [FR-7]
+                let better = hour.zip(offer.terms.hour).is_some_and(|(paid, passed)| paid > passed);
+                must(!better, "another is paid more than what the holder let pass")?; // [FR-16]
+            }
         }
         Ok(())
     }
 
+    /// The places of the holder for which this evidence releases it; none at all if it has not happened.
     fn borne_out(
         &self,
-        subject: &Subject<'a>,
-        clause: ClauseId,
+        work: &Work<'_>,
+        id: ClauseId,
         right: &FirstRefusal,
-        evidence: &Evidence,
-    ) -> bool {
-        let own = |place: Place| self.provider(place).party == right.holder;
-        let closed = |offer: OfferId, as_said: &dyn Fn(Closed) -> bool| {
-            subject.job.is_some_and(|job| {
-                self.offers(job.id, Some(clause)).contains(&offer)
-                    && self.closing(offer).is_some_and(|(_, how)| as_said(how))
-            })
+        said: &Evidence,
+        then: Timestamp,
+    ) -> Option<Vec<Place>> {
+        let own = self.places(work, right.holder);
+        let standing = right.answering == Answering::Standing;
+        let passed = |word: (Option<Timestamp>, Word), of: &OfferId| {
+            self.let_pass(work, id, then)
+                .is_some_and(|(at, said, offer)| (at, said, offer.id) == (word.0.unwrap_or(at), word.1, *of))
         };
-        match evidence {
+        let budget = work.job.is_some_and(|job| job.job.budget.is_some());
+        let on = |place: Place| self.probation(work, self.provider_id(place));
+        let (holds, of) = match said {
+            Evidence::Short { place, need, free, .. } => (
+                standing && free < need && (on(*place).is_some() || self.may_be_full(*place, work.left)),
+                vec![*place],
+            ), // [FR-4]
+            Evidence::Down { place, since, .. } => {
+                (standing && self.down(*place) == Some(*since), vec![*place])
+            }
+            Evidence::Failed { place, kind, at, .. } => {
+                (work.call.is_some_and(|call| call.failures.contains(&(*at, *place, *kind))), vec![*place])
+            }
+            Evidence::Lost { provider } => (
+                work.job.is_some_and(|job| job.lost.contains(provider)),
+                own.iter().copied().filter(|at| self.provider_id(*at) == *provider).collect(),
+            ),
+            Evidence::Probation { clause } => (
+                true,
+                own.iter()
+                    .copied()
+                    .filter(|at| on(*at).is_some_and(|(by, most)| by == *clause && most < work.left))
+                    .collect(),
+            ), // [FR-17]
+            Evidence::Barred { place, bar: Bar::Budget } => (budget, vec![*place]),
+            Evidence::Barred { place, .. } => (!self.admits(work, *place), vec![*place]),
+            Evidence::Absent => return own.is_empty().then_some(own),
+            Evidence::Declined { offer, at } => (passed((Some(*at), Word::Declined), offer), own.clone()), // [FR-7]
+            Evidence::Silent { offer, until } => (passed((Some(*until), Word::Silent), offer), own.clone()), // [FR-8]
+            Evidence::PartTaken { offer, count } => (passed((None, Word::Took(*count)), offer), own.clone()), // [FR-9] [FR-10]
             Evidence::CarvedOut { which } => {
-                right.carve_outs.get(usize::from(*which)).is_some_and(|one| self.carves(subject, one))
+                let out = match right.carve_outs.get(usize::from(*which))? {
+                    CarveOut::Emergency(_) => work.job.is_some_and(|job| !job.lost.is_empty()), // [FR-14]
+                    CarveOut::Scope(scope) => scope.matches(&work.view),                        // [FR-15]
+                };
+                return out.then_some(own);
             }
-            Evidence::Absent => !self.places().any(|place| own(place) && self.fits(subject, place)),
-            Evidence::Barred { place, .. } => {
-                own(*place)
-                    && (self.may_serve(subject, *place).is_err()
-                        || subject.job.is_some_and(|job| job.budget.is_some())
-                        || !self.exclusives(subject, *place).is_empty())
-            }
-            Evidence::Short { place, need, free, .. } => {
-                own(*place) && free < need && !self.surely_free(*place)
-            }
-            Evidence::Down { place, .. } => own(*place) && self.failing_since(*place).is_some(),
-            Evidence::Failed { place, kind, .. } => {
-                own(*place)
-                    && subject.call.is_some_and(|call| self.failed_at(call).contains(&(*place, *kind)))
-            }
-            Evidence::Lost { provider } => {
-                self.world.provider(*provider).party == right.holder
-                    && subject.job.is_some_and(|job| {
-                        self.lost(job.id)
-                            .iter()
-                            .any(|place| self.provider(*place) == self.world.provider(*provider))
-                    })
-            }
-            Evidence::Probation { clause } => {
-                matches!(&self.world.clause(*clause).clause, Clause::Assurance(rule) if rule.qualification.is_some() && self.covers(&rule.scope, subject))
-            }
-            Evidence::Declined { offer, .. } => closed(*offer, &|how| matches!(how, Closed::Declined)),
-            Evidence::Silent { offer, .. } => closed(*offer, &|how| matches!(how, Closed::Silent)),
-            Evidence::PartTaken { offer, count } => {
-                closed(*offer, &|how| matches!(how, Closed::Taken(taken) if taken == *count))
-            }
-        }
+        };
+        (holds && !of.is_empty() && of.iter().all(|at| own.contains(at))).then_some(of)
     }
 
-    fn covers(&self, scope: &Scope, s: &Subject<'_>) -> bool {
-        let purpose = s.job.map_or("api", |job| job.purpose.word());
-        let labels: Vec<&String> =
-            s.tenant.labels.iter().chain(s.job.iter().flat_map(|job| &job.labels)).collect();
-        let sized = scope.at_least.is_some() || scope.at_most.is_some() || !scope.accelerators.is_empty();
-        (match scope.kinds {
-            Kinds::Any => true,
-            Kinds::Calls => s.job.is_none(),
-            Kinds::Jobs => s.job.is_some(),
-        }) && any(&scope.purposes, purpose)
-            && any(&scope.tenants, &s.tenant.id)
-            && any(&scope.data_classes, s.class)
-            && (scope.models.is_empty() || s.model.is_some_and(|model| any(&scope.models, model)))
-            && s.region.is_none_or(|region| any(&scope.regions, region))
-            && scope
-                .labels
-                .iter()
-                .all(|glob| labels.iter().any(|label| any(std::slice::from_ref(glob), label)))
-            && s.job.map_or(!sized, |job| {
-                (scope.at_least.unwrap_or(0)..=scope.at_most.unwrap_or(u32::MAX)).contains(&job.count)
-                    && (job.accelerators.is_empty()
-                        || job.accelerators.iter().any(|one| any(&scope.accelerators, one)))
-            })
+    fn call(&self, id: CallId, model: ModelId) -> Result<Work<'_>, String> {
+        let past = &self.calls[&id];
+        must(past.serving.is_none() && !past.ended, "it is served, or had its one outcome")?;
+        let view = View::of_call(self.world, past.call.tenant, model, past.call.region.as_deref());
+        Ok(Work { view, call: Some(past), job: None, left: 1 })
     }
 
-    fn carved(&self, subject: &Subject<'_>, right: &FirstRefusal) -> bool {
-        right.carve_outs.iter().any(|one| self.carves(subject, one))
-    }
-
-    fn carves(&self, subject: &Subject<'_>, one: &CarveOut) -> bool {
-        match one {
-            CarveOut::Scope(scope) => self.covers(scope, subject),
-            // What is left to run is at most the whole; the auditor reckons it exactly.
-            CarveOut::Emergency(_) => subject.job.is_some_and(|job| !self.lost(job.id).is_empty()),
-        }
-    }
-
-    fn of_job(&self, job: &'a Job) -> Subject<'a> {
-        let tenant = self.world.tenant(job.tenant);
-        let class = if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class };
-        Subject {
-            job: Some(job),
+    fn job(&self, id: JobId) -> Result<Work<'_>, String> {
+        let past = &self.jobs[&id];
+        must(past.unplaced > 0, "nothing of it is left to place")?;
+        Ok(Work {
+            view: View::of_job(self.world, past.job),
             call: None,
-            tenant,
-            model: job.model.as_deref(),
-            region: job.region.as_deref(),
-            class,
-        }
+            job: Some(past),
+            left: past.unplaced,
+        })
     }
 
-    /// The rights in the order of asking; with the one under which the job was last offered, if that ended since.
-    fn rights(&self, subject: &Subject<'_>, offered: bool) -> Vec<(ClauseId, &'a FirstRefusal)> {
-        let last = subject.job.filter(|_| offered).and_then(|job| self.last_right(job.id));
-        let force: Vec<ClauseId> = self.in_force().map(|(id, _)| id).collect();
-        let known = self.world.entries().filter(|(id, _)| force.contains(id) || last == Some(*id));
-        let mut rights: Vec<(ClauseId, &FirstRefusal)> = known
+    /// Of all refusals those that say that nobody may serve; want of room is not judged here.
+    fn refused(&self, work: &Work<'_>, refusal: Refusal) -> Check {
+        let nobody = matches!(refusal, Refusal::NoProvider | Refusal::Contract | Refusal::Compliance);
+        let budget = work.job.is_some_and(|job| job.job.budget.is_some());
+        let somebody = self.every_place().any(|place| self.fits(work, place) && self.may(work, place));
+        must(!nobody || budget || !somebody, "somebody may serve")
+    }
+
+    /// Is an offer for it open?
+    fn is_asked(&self, work: &Work<'_>) -> bool {
+        work.job.is_some_and(|job| job.offers.iter().any(|one| !one.withdrawn && self.word(one).is_none()))
+    }
+
+    /// [FR-2] The rights in force over it by rank; [FR-5] that by which it was offered last goes on until it is placed.
+    fn rights(&self, work: &Work<'_>) -> Vec<(ClauseId, &'a FirstRefusal)> {
+        let last = work.job.and_then(|job| job.offers.last()).filter(|one| !one.spent && !one.withdrawn);
+        let took = |one: &&Offered<'_>| matches!(self.word(one), None | Some((_, Word::Took(_))));
+        let kept = last.filter(took).map(|one| one.clause);
+        let entries = self.world.entries().filter(|(id, one)| one.in_force(self.now) || kept == Some(*id));
+        let mut rights: Vec<_> = entries
             .filter_map(|(id, entry)| match &entry.clause {
-                Clause::FirstRefusal(right) if self.covers(&right.scope, subject) => Some((id, right)),
+                Clause::FirstRefusal(right) if right.scope.matches(&work.view) => Some((id, right)),
                 _ => None,
             })
             .collect();
@@ -385,123 +232,164 @@ impl<'a> Past<'a> {
         rights
     }
 
-    /// May a clause keep providers on probation from such work?
-    fn probation(&self, subject: &Subject<'_>) -> bool {
-        self.in_force().any(|(_, clause)| {
-            matches!(clause, Clause::Assurance(one) if one.qualification.is_some() && self.covers(&one.scope, subject))
-        })
+    /// [FR-13] [FR-19] What the holder said, if it let the work pass since the last trigger, and the release lasted then.
+    fn let_pass<'b>(
+        &self,
+        work: &Work<'b>,
+        id: ClauseId,
+        then: Timestamp,
+    ) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
+        let job = work.job?;
+        let offer = job.offers[job.anew..].iter().rev().find(|one| one.clause == id)?;
+        let (at, word) = self.word(offer)?;
+        let Clause::FirstRefusal(right) = &self.world.clause(id).clause else { return None };
+        let lasts = right.protection.is_none_or(|span| then < at.plus(span));
+        let whole = matches!(word, Word::Took(count) if count >= offer.terms.count);
+        (lasts && !whole && !offer.withdrawn).then_some((at, word, offer))
     }
 
-    fn in_force(&self) -> impl Iterator<Item = (ClauseId, &'a Clause)> {
-        let now = self.now();
-        self.world
-            .entries()
-            .filter(move |(_, entry)| entry.from <= now && now < entry.until)
-            .map(|(id, entry)| (id, &entry.clause))
-    }
-
-    /// Is it the kind of place that the workload needs?
-    fn fits(&self, subject: &Subject<'_>, place: Place) -> bool {
-        match (place, subject.job) {
-            (Place::Deployment(id), None) => {
-                Some(self.world.model(self.world.deployment(id).model)) == subject.model
-            }
-            (Place::Pool(..), Some(job)) => {
-                job.accelerators.is_empty() || job.accelerators.iter().any(|one| one == self.pool(place).0)
-            }
-            _ => false,
-        }
-    }
-
-    /// May the place serve, by every hard constraint?
-    fn may_serve(&self, s: &Subject<'a>, place: Place) -> Check {
-        self.admitted(s, place)?;
-        self.exclusives(s, place).iter().try_for_each(|(party, outage)| {
-            must(outage.is_some_and(|span| self.out(s, *party, span)), "exclusive to another")
-        })
-    }
-
-    /// Have all of the party's places that could serve been down for so long?
-    fn out(&self, s: &Subject<'a>, party: PartyId, span: Span) -> bool {
-        let own: Vec<Place> = self
-            .places()
-            .filter(|place| {
-                self.provider(*place).party == party
-                    && self.admitted(s, *place).is_ok()
-                    && self.exclusives(s, *place).iter().all(|(_, outage)| outage.is_some())
-            })
-            .collect();
-        !own.is_empty()
-            && own
-                .iter()
-                .all(|place| self.failing_since(*place).is_some_and(|since| self.now().since(since) >= span))
-    }
-
-    /// By every hard constraint but exclusivity?
-    fn admitted(&self, s: &Subject<'a>, place: Place) -> Check {
-        let provider = self.provider(place);
-        must(self.fits(s, place), "it has no such capacity")?;
-        must(s.region.is_none_or(|region| region == provider.region), "another region")?;
-        must(any(&s.tenant.jurisdictions, &provider.jurisdiction), "another jurisdiction")?;
-        must(
-            s.class == "general" || provider.data_classes.iter().any(|class| class == s.class),
-            "not approved for the data class",
-        )?;
-        let act = if s.job.is_some_and(|job| matches!(job.purpose, Purpose::Training | Purpose::FineTuning)) {
-            Act::Train
-        } else {
-            Act::Serve
-        };
-        let licences = || {
-            self.world.clauses.iter().filter_map(|entry| match &entry.clause {
-                Clause::Licence(one) if s.model.is_some_and(|model| any(&one.models, model)) => {
-                    Some((entry, one))
+    /// What the holder has said to the offer, and when; silence is an answer.
+    pub fn word(&self, offer: &Offered<'_>) -> Option<(Timestamp, Word)> {
+        let Clause::FirstRefusal(right) = &self.world.clause(offer.clause).clause else { return None };
+        let (all, mut counter) = (offer.terms.count, None);
+        for (at, left, fact) in offer.said.iter().filter(|said| said.0 < offer.until) {
+            let fit = |count: &u32| *count == all || is_piece(*count, *left, offer.least);
+            let took = match fact {
+                Fact::Answered { by, .. } if *by != offer.holder => None, // [FR-11]
+                Fact::Answered { answer: Answer::Accept, .. } => Some(all), // [FR-6]
+                Fact::Answered { answer: Answer::Decline(_), .. } => return Some((*at, Word::Declined)),
+                Fact::Answered { answer: Answer::Partial(count), .. } => {
+                    Some(*count.min(&all)).filter(|count| *count == all || right.partial).filter(fit) // [FR-9]
                 }
+                Fact::Answered { answer: Answer::Counter(terms), .. } => {
+                    let allowed = right.counter && terms.duration == offer.terms.duration; // [FR-10]
+                    counter = Some(terms.count.min(all)).filter(|_| allowed).filter(fit).or(counter);
+                    None
+                }
+                Fact::CounterAnswered { agreed, .. } => counter.take().filter(|_| *agreed),
                 _ => None,
-            })
-        };
-        let licensed = licences().any(|(entry, one)| {
-            one.licensor == provider.party
-                || (entry.from <= self.now()
-                    && self.now() < entry.until
-                    && one.licensee == provider.party
-                    && one.acts.contains(&act)
-                    && any(&one.regions, &provider.region))
-        });
-        must(licences().next().is_none() || licensed, "no licence")?;
-        for (_, clause) in self.in_force() {
-            let Clause::Assurance(one) = clause else { continue };
-            let has = |wanted: &[String], offered: &[String]| wanted.iter().all(|one| offered.contains(one));
-            must(
-                !self.covers(&one.scope, s)
-                    || (has(&one.certifications, &provider.certifications)
-                        && any(&one.jurisdictions, &provider.jurisdiction)
-                        && any(&one.regions, &provider.region)
-                        && has(&one.encryption, &provider.encryption)
-                        && (one.attestation.is_empty()
-                            || one.attestation.iter().any(|kind| provider.attestation.contains(kind)))),
-                "an assurance is lacking",
-            )?;
+            };
+            if let Some(count) = took {
+                return Some((*at, Word::Took(count)));
+            }
         }
-        must(
-            !s.job.is_some_and(|job| self.lost(job.id).iter().any(|lost| self.provider(*lost) == provider)),
-            "it lost the job",
-        )
+        let silence = if right.silence == Silence::Accepts { Word::Took(all) } else { Word::Silent };
+        (self.now >= offer.until).then_some((offer.until, silence)) // [FR-8]
     }
 
-    /// The exclusivities of others that bind: whose, and what outage suspends them.
-    fn exclusives(&self, s: &Subject<'_>, place: Place) -> Vec<(PartyId, Option<Span>)> {
-        let own = self.provider(place).party;
-        let binding = self.in_force().filter_map(|(_, clause)| match clause {
-            Clause::Exclusivity(one)
-                if one.party != own
-                    && self.covers(&one.scope, s)
-                    && !one.exceptions.iter().any(|but| self.covers(but, s)) =>
-            {
+    /// Is it the kind of place that does such work?
+    fn fits(&self, work: &Work<'_>, place: Place) -> bool {
+        match place {
+            Place::Deployment(id) => {
+                work.call.is_some()
+                    && work.view.model == Some(self.world.model(self.world.deployment(id).model))
+            }
+            Place::Pool(..) => work.job.is_some(),
+        }
+    }
+
+    fn places(&self, work: &Work<'_>, party: PartyId) -> Vec<Place> {
+        let own = |place: &Place| self.provider(*place).party == party && self.fits(work, *place);
+        self.every_place().filter(own).collect()
+    }
+
+    /// May the place serve, by the law and by what happened to this work?
+    fn may(&self, work: &Work<'_>, place: Place) -> bool {
+        let failed =
+            |(_, at, kind): &(Timestamp, Place, FailureKind)| *at == place && *kind != FailureKind::Throttled;
+        let tried = work.call.is_some_and(|call| call.failures.iter().any(failed)); // [CH-11]
+        let lost = work.job.is_some_and(|job| job.lost.contains(&self.provider_id(place))); // [FR-19]
+        self.fits(work, place) && !tried && !lost && self.admits(work, place)
+    }
+
+    /// Does no hard constraint bar it?
+    fn admits(&self, work: &Work<'_>, place: Place) -> bool {
+        let suspended = |(party, outage): &(PartyId, Option<Span>)| {
+            let able = |at: &Place| {
+                self.qualifies(work, *at) && self.exclusive(work, *at).iter().all(|one| one.1.is_some())
+            };
+            let own: Vec<Place> = self.places(work, *party).into_iter().filter(able).collect();
+            let out = |at: &Place| {
+                self.down(*at).zip(*outage).is_some_and(|(since, least)| self.now.since(since) >= least)
+            };
+            !own.is_empty() && own.iter().all(out) // [EX-4]
+        };
+        self.qualifies(work, place) && self.exclusive(work, place).iter().all(suspended) // [EX-5]
+    }
+
+    /// [EX-1] [EX-2] To whom else the work is exclusive, and what outage suspends that.
+    fn exclusive(&self, work: &Work<'_>, place: Place) -> Vec<(PartyId, Option<Span>)> {
+        let binding = self.world.in_force(self.now).filter_map(|(_, entry)| match &entry.clause {
+            Clause::Exclusivity(one) if one.party != self.provider(place).party && one.binds(&work.view) => {
                 Some((one.party, one.outage))
             }
             _ => None,
         });
         binding.collect()
+    }
+
+    /// Every hard constraint but exclusivity.
+    fn qualifies(&self, work: &Work<'_>, place: Place) -> bool {
+        let (provider, view) = (self.provider(place), &work.view);
+        let tenant = self.world.tenants.iter().find(|one| one.id == view.tenant).expect("its tenant");
+        let fit = work.job.is_none_or(|job| {
+            let Place::Pool(_, nth) = place else { return false };
+            let (pool, kinds) = (&provider.pools[usize::from(nth)], &job.job.accelerators);
+            (kinds.is_empty() || kinds.contains(&pool.accelerator))
+                && job.job.interconnect.as_ref().is_none_or(|one| *one == pool.interconnect)
+        }); // [CH-9]
+        let region = view.region.is_none_or(|region| region == provider.region); // [CH-8]
+        let jurisdiction = any(&tenant.jurisdictions, &provider.jurisdiction); // [TE-2]
+        let class =
+            view.data_class == "general" || provider.data_classes.iter().any(|one| one == view.data_class); // [AS-4]
+        let model = view.model.is_none_or(|model| {
+            let mut governing = self.world.clauses.iter().filter_map(|entry| match &entry.clause {
+                Clause::Licence(one) if any(&one.models, model) => Some((entry, one)),
+                _ => None,
+            });
+            let licensed = |(entry, one): (&Entry, &Licence)| {
+                let act = one.acts.contains(&Act::of(view)) && any(&one.regions, &provider.region);
+                one.licensor == provider.party
+                    || (entry.in_force(self.now) && one.licensee == provider.party && act)
+            };
+            governing.clone().next().is_none() || governing.any(licensed)
+        }); // [LI-1] to [LI-5]
+        let assured = self.world.in_force(self.now).all(|(_, entry)| match &entry.clause {
+            Clause::Assurance(one) if one.scope.matches(view) => {
+                one.certifications.iter().all(|wanted| provider.certifications.contains(wanted)) // [AS-1]
+                    && any(&one.jurisdictions, &provider.jurisdiction) && any(&one.regions, &provider.region) // [AS-2]
+                    && (one.attestation.is_empty() || one.attestation.iter().any(|kind| provider.attestation.contains(kind))) // [AS-3]
+                    && one.encryption.iter().all(|wanted| provider.encryption.contains(wanted))
+            }
+            _ => true,
+        });
+        fit && region && jurisdiction && class && model && assured
+    }
+
+    /// [AS-5] [AS-6] The qualification that the provider is under, and how much more it may be given.
+    fn probation(&self, work: &Work<'_>, provider: ProviderId) -> Option<(ClauseId, u32)> {
+        let (id, rule) = self.world.in_force(self.now).find_map(|(id, entry)| match &entry.clause {
+            Clause::Assurance(one) if one.scope.matches(&work.view) => {
+                let rule = one.qualification.as_ref()?;
+                let named =
+                    !rule.providers.is_empty() && any(&rule.providers, &self.world.provider(provider).id);
+                named.then_some((id, rule))
+            }
+            _ => None,
+        })?;
+        let (calls, leased) = self.used(|at| self.provider_id(at) == provider);
+        let most = if work.view.is_job {
+            rule.accelerators.saturating_sub(leased)
+        } else {
+            rule.calls.saturating_sub(calls)
+        };
+        (self.good_runs.get(&provider).copied().unwrap_or(0) < rule.good_runs).then_some((id, most))
+    }
+
+    /// [CA-7] Since when it has been failing, if nothing may be sent there.
+    fn down(&self, place: Place) -> Option<Timestamp> {
+        let known = self.places.get(&place).filter(|known| known.failures.len() >= 5)?;
+        let pause = Span((5 * SECOND << (known.failures.len() - 5).min(6)).min(300 * SECOND));
+        (known.asked || self.now < known.failures.last()?.plus(pause)).then_some(known.failures[0])
     }
 }
