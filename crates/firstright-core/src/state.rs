@@ -462,11 +462,6 @@ impl Asked<'_> {
         self.offered(clause) || self.accepted(clause).is_some()
     }
 
-    /// Has any holder taken it?
-    pub fn taken(&self) -> bool {
-        matches!(self, Asked::Job { job } if job.accepted.is_some())
-    }
-
     /// The release of a right for it.
     pub fn release(&self, clause: ClauseId) -> Option<&Pass> {
         match self {

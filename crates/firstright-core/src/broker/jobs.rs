@@ -349,8 +349,9 @@ fn dispatch(
 ) -> Option<Decision> {
     let candidate = plan.candidates.iter().find(|one| one.place == place)?.clone();
     let job = state.jobs.get_mut(&id)?;
-    let accepted = job.accepted.take_if(|accepted| title.holds() == Some(accepted.clause));
-    let hour = match accepted {
+    // What was taken was taken of the job as it stood: once a part is placed, by whatever title, the word is spent.
+    let accepted = job.accepted.take();
+    let hour = match accepted.filter(|accepted| title.holds() == Some(accepted.clause)) {
         Some(accepted) => accepted.hour,
         None => candidate.hour,
     };

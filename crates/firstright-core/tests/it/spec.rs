@@ -77,7 +77,7 @@ impl<'a> Past<'a> {
                 let right = right.ok_or("the right does not stand")?.1;
                 must(right.answering == Answering::Within(until.since(self.now)), "another window")?;
                 must(is_piece(terms.count, work.left, self.jobs[job].job.min_chunk), "no such piece")?;
-                must(!self.is_asked(&work), "another offer is open")?;
+                must(self.open(&work).is_none(), "another offer is open")?;
                 let passed = self.let_pass(&work, *clause, self.now).map(|(.., offer)| offer.terms.hour);
                 must(passed.is_none_or(|hour| terms.hour > hour), "it has let the work pass") // [FR-13] [FR-16]
             }
@@ -92,7 +92,7 @@ impl<'a> Past<'a> {
         must(work.job.is_none_or(|job| is_piece(count, work.left, job.job.min_chunk)), "no such piece")?;
         let probation = self.probation(work, self.provider_id(place));
         must(probation.is_none_or(|(_, most)| count <= most), "more than probation allows")?;
-        must(!self.is_asked(work), "an offer is open")?; // [FR-5]
+        must(self.open(work).is_none(), "an offer is open")?; // [FR-5]
         let (party, rights, releases) = (self.provider(place).party, self.rights(work), title.releases());
         let mut order = releases.iter().zip(&rights);
         must(order.all(|(release, (id, _))| release.clause() == *id), "releases out of order")?; // [FR-2]
@@ -103,13 +103,12 @@ impl<'a> Past<'a> {
         if let Some((id, right)) = next
             && right.answering != Answering::Standing
         {
-            let offer =
-                work.job.and_then(|job| job.offers.last()).filter(|one| one.clause == *id && !one.spent);
-            let offer = offer.ok_or("the holder was not asked")?;
-            let took = self.word(offer).is_some_and(|(_, word)| word == Word::Took(count));
-            must(took, "the holder did not take so many")?; // [FR-6] [FR-8] [FR-9] [FR-10]
-            then = offer.made; // [FR-13]
+            let offer = self.taken(work).filter(|(offer, took)| offer.clause == *id && *took == count);
+            let offer = offer.ok_or("the holder did not take so many")?.0; // [FR-6] [FR-8] [FR-9] [FR-10]
+            let word = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
+            then = work.job.and_then(|job| job.offers.iter().find(word)).unwrap_or(offer).made; // [FR-13]
         }
+        let budget = work.job.is_some_and(|job| job.job.budget.is_some()); // What it costs is not reckoned here.
         for (release, (id, right)) in releases.iter().zip(&rights) {
             let mut heard = Vec::new();
             for said in release.evidence() {
@@ -118,12 +117,15 @@ impl<'a> Past<'a> {
             }
             must(!release.evidence().is_empty(), "a release without evidence")?; // [FR-20]
             let own = self.places(work, right.holder);
-            let unheard = own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
+            let unheard = !budget && own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
             must(!unheard, "nothing is said of a place of the holder that may serve")?; // [FR-3] [FR-5]
             if let (None, Some((.., offer))) = (next, self.let_pass(work, *id, then)) {
                 must(right.holder != party, "it let the work pass and is given it after all")?; // [FR-7]
                 let better = hour.zip(offer.terms.hour).is_some_and(|(paid, passed)| paid > passed);
-                must(!better, "another is paid more than what the holder let pass")?; // [FR-16]
+                let able = own
+                    .iter()
+                    .any(|at| self.may(work, *at) && self.probation(work, self.provider_id(*at)).is_none());
+                must(!(better && able), "another is paid more than what the holder let pass")?; // [FR-16]
             }
         }
         Ok(())
@@ -182,7 +184,8 @@ impl<'a> Past<'a> {
                 return out.then_some(own);
             }
         };
-        (holds && !of.is_empty() && of.iter().all(|at| own.contains(at))).then_some(of)
+        (holds && !of.is_empty() && of.iter().all(|at| self.provider(*at).party == right.holder))
+            .then_some(of)
     }
 
     fn call(&self, id: CallId, model: ModelId) -> Result<Work<'_>, String> {
@@ -211,17 +214,26 @@ impl<'a> Past<'a> {
         must(!nobody || budget || !somebody, "somebody may serve")
     }
 
-    /// Is an offer for it open?
-    fn is_asked(&self, work: &Work<'_>) -> bool {
-        work.job.is_some_and(|job| job.offers.iter().any(|one| !one.withdrawn && self.word(one).is_none()))
+    /// The offer that is open.
+    fn open<'b>(&self, work: &Work<'b>) -> Option<&'b Offered<'b>> {
+        work.job?.offers.iter().find(|one| !one.withdrawn && self.word(one).is_none())
+    }
+
+    /// The offer that a holder took last and was not placed by yet, and how many accelerators of it.
+    fn taken<'b>(&self, work: &Work<'b>) -> Option<(&'b Offered<'b>, u32)> {
+        let mut offers = work.job?.offers.iter().rev().filter(|one| !one.spent && !one.withdrawn);
+        offers.find_map(|one| match self.word(one)?.1 {
+            Word::Took(count) => Some((one, count)),
+            Word::Declined | Word::Silent => None,
+        })
     }
 
     /// [FR-2] The rights in force over it by rank; [FR-5] that by which it was offered last goes on until it is placed.
     fn rights(&self, work: &Work<'_>) -> Vec<(ClauseId, &'a FirstRefusal)> {
-        let last = work.job.and_then(|job| job.offers.last()).filter(|one| !one.spent && !one.withdrawn);
-        let took = |one: &&Offered<'_>| matches!(self.word(one), None | Some((_, Word::Took(_))));
-        let kept = last.filter(took).map(|one| one.clause);
-        let entries = self.world.entries().filter(|(id, one)| one.in_force(self.now) || kept == Some(*id));
+        let kept =
+            [self.taken(work).map(|(offer, _)| offer.clause), self.open(work).map(|offer| offer.clause)];
+        let entries =
+            self.world.entries().filter(|(id, one)| one.in_force(self.now) || kept.contains(&Some(*id)));
         let mut rights: Vec<_> = entries
             .filter_map(|(id, entry)| match &entry.clause {
                 Clause::FirstRefusal(right) if right.scope.matches(&work.view) => Some((id, right)),
