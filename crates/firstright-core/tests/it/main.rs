@@ -11,3 +11,4 @@ mod past;
 mod properties;
 mod scenarios;
 mod spec;
+mod tamper;

@@ -119,7 +119,8 @@ impl<'a> Past<'a> {
             let own = self.places(work, right.holder);
             let unheard = !budget && own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
             must(!unheard, "nothing is said of a place of the holder that may serve")?; // [FR-3] [FR-5]
-            if let (None, Some((.., offer))) = (next, self.let_pass(work, *id, then)) {
+            let carved = matches!(release.evidence(), [Evidence::CarvedOut { .. }]);
+            if let (None, false, Some((.., offer))) = (next, carved, self.let_pass(work, *id, then)) {
                 must(right.holder != party, "it let the work pass and is given it after all")?; // [FR-7]
                 let better = hour.zip(offer.terms.hour).is_some_and(|(paid, passed)| paid > passed);
                 let able = own
