@@ -5,6 +5,7 @@
     reason = "a test that overflows or goes out of bounds fails, as it should"
 )]
 
+mod able;
 mod agreements;
 mod generate;
 mod past;

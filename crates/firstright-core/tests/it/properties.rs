@@ -227,31 +227,3 @@ fn the_cases_reach_every_action() {
     let missing: Vec<&&str> = wanted.iter().filter(|name| !seen.contains_key(**name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?}; reached: {seen:?}");
 }
-
-#[test]
-#[ignore]
-fn survey() {
-    let mut seen: std::collections::BTreeMap<String, (u32, u64, usize, String)> = Default::default();
-    for seed in 300_000..600_000 {
-        let length = 60 + (seed as usize * 37) % 640;
-        let played = play(&mut Tape::seeded(seed, length));
-        if let Err(problem) = lawful(&played) {
-            let key = problem.rsplit("}: ").next().unwrap().to_string();
-            let key: String = key.chars().filter(|c| !c.is_numeric()).take(40).collect();
-            let len = played.records.len();
-            let one = seen.entry(key).or_insert((0, seed, len, problem.clone()));
-            one.0 += 1;
-            if len < one.2 {
-                (one.1, one.2, one.3) = (seed, len, problem);
-            }
-        }
-    }
-    for (key, (many, seed, len, problem)) in &seen {
-        println!("{many} × {key}\n   seed {seed} records {len}: {problem}\n");
-    }
-    if let Ok(seed) = std::env::var("SEED") {
-        let seed: u64 = seed.parse().unwrap();
-        let played = play(&mut Tape::seeded(seed, 60 + (seed as usize * 37) % 640));
-        println!("{:?}{}", lawful(&played), story(&played));
-    }
-}

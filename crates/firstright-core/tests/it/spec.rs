@@ -1,26 +1,25 @@
 //! Which outcomes are lawful? `docs/rights` as a checklist: who may serve, which rights stand before a placement, and has
 //! what each was released by happened? Preference, prices and the reckoning of capacity are not judged here.
 
-use firstright_core::clause::{Act, Answering, CarveOut, Clause, FirstRefusal, Licence, Silence};
+use firstright_core::clause::{Answering, CarveOut, Clause, FirstRefusal, Silence};
 use firstright_core::decision::{Action, Decision, Ground, Refusal};
-use firstright_core::fact::{Answer, Fact, FailureKind, LeaseEnding, OfferId};
-use firstright_core::scope::any;
+use firstright_core::fact::{Answer, Fact, LeaseEnding, OfferId};
 use firstright_core::title::{Bar, Evidence, Place, Title};
-use firstright_core::units::{Money, SECOND, Span, Timestamp};
+use firstright_core::units::{Money, Timestamp};
 use firstright_core::workload::{CallId, JobId, View};
-use firstright_core::world::{ClauseId, Entry, ModelId, PartyId, ProviderId};
+use firstright_core::world::{ClauseId, ModelId};
 
 use crate::past::{CallPast, JobPast, Offered, Past};
 
 type Check = Result<(), String>;
 
 /// A workload as the law sees it, and what became of it so far.
-struct Work<'a> {
-    view: View<'a>,
-    call: Option<&'a CallPast<'a>>,
-    job: Option<&'a JobPast<'a>>,
+pub struct Work<'a> {
+    pub view: View<'a>,
+    pub call: Option<&'a CallPast<'a>>,
+    pub job: Option<&'a JobPast<'a>>,
     /// Accelerators that are not placed yet; 1 for a call.
-    left: u32,
+    pub left: u32,
 }
 
 /// What a holder that was asked has said.
@@ -78,8 +77,11 @@ impl<'a> Past<'a> {
                 must(right.answering == Answering::Within(until.since(self.now)), "another window")?;
                 must(is_piece(terms.count, work.left, self.jobs[job].job.min_chunk), "no such piece")?;
                 must(self.open(&work).is_none(), "another offer is open")?;
-                let passed = self.let_pass(&work, *clause, self.now).map(|(.., offer)| offer.terms.hour);
-                must(passed.is_none_or(|hour| terms.hour > hour), "it has let the work pass") // [FR-13] [FR-16]
+                let again = |(at, _, offer): (Timestamp, Word, &Offered<'_>)| {
+                    let over = right.protection.is_some_and(|span| at.plus(span) <= self.now);
+                    over || terms.hour > offer.terms.hour // [FR-13] [FR-16]
+                };
+                must(self.let_pass(&work, *clause).is_none_or(again), "it has let the work pass")
             }
             Action::RefuseJob { job, refusal } => self.refused(&self.job(*job)?, *refusal),
             _ => Ok(()),
@@ -99,20 +101,15 @@ impl<'a> Past<'a> {
         let next = rights.get(releases.len());
         must(title.holds() == next.map(|(id, _)| *id), "a right is neither released nor used")?; // [FR-1]
         must(next.is_none_or(|(_, right)| right.holder == party), "the right is another's")?;
-        let mut then = self.now;
-        if let Some((id, right)) = next
-            && right.answering != Answering::Standing
-        {
-            let offer = self.taken(work).filter(|(offer, took)| offer.clause == *id && *took == count);
-            let offer = offer.ok_or("the holder did not take so many")?.0; // [FR-6] [FR-8] [FR-9] [FR-10]
-            let word = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
-            then = work.job.and_then(|job| job.offers.iter().find(word)).unwrap_or(offer).made; // [FR-13]
+        if let Some((id, _)) = next.filter(|(_, right)| right.answering != Answering::Standing) {
+            let took = self.taken(work).is_some_and(|(offer, took)| offer.clause == *id && took == count);
+            must(took, "the holder did not take so many")?; // [FR-6] [FR-8] [FR-9] [FR-10]
         }
         let budget = work.job.is_some_and(|job| job.job.budget.is_some()); // What it costs is not reckoned here.
         for (release, (id, right)) in releases.iter().zip(&rights) {
             let mut heard = Vec::new();
             for said in release.evidence() {
-                let places = self.borne_out(work, *id, right, said, then);
+                let places = self.borne_out(work, *id, right, said);
                 heard.extend(places.ok_or_else(|| format!("{}: not so: {said:?}", self.world.cite(*id)))?);
             }
             must(!release.evidence().is_empty(), "a release without evidence")?; // [FR-20]
@@ -120,7 +117,7 @@ impl<'a> Past<'a> {
             let unheard = !budget && own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
             must(!unheard, "nothing is said of a place of the holder that may serve")?; // [FR-3] [FR-5]
             let carved = matches!(release.evidence(), [Evidence::CarvedOut { .. }]);
-            if let (None, false, Some((.., offer))) = (next, carved, self.let_pass(work, *id, then)) {
+            if let (None, false, Some((.., offer))) = (next, carved, self.let_pass(work, *id)) {
                 must(right.holder != party, "it let the work pass and is given it after all")?; // [FR-7]
                 let better = hour.zip(offer.terms.hour).is_some_and(|(paid, passed)| paid > passed);
                 let able = own
@@ -139,12 +136,11 @@ impl<'a> Past<'a> {
         id: ClauseId,
         right: &FirstRefusal,
         said: &Evidence,
-        then: Timestamp,
     ) -> Option<Vec<Place>> {
         let own = self.places(work, right.holder);
         let standing = right.answering == Answering::Standing;
         let passed = |word: (Option<Timestamp>, Word), of: &OfferId| {
-            self.let_pass(work, id, then)
+            self.let_pass(work, id)
                 .is_some_and(|(at, said, offer)| (at, said, offer.id) == (word.0.unwrap_or(at), word.1, *of))
         };
         let budget = work.job.is_some_and(|job| job.job.budget.is_some());
@@ -245,20 +241,17 @@ impl<'a> Past<'a> {
         rights
     }
 
-    /// [FR-13] [FR-19] What the holder said, if it let the work pass since the last trigger, and the release lasted then.
-    fn let_pass<'b>(
-        &self,
-        work: &Work<'b>,
-        id: ClauseId,
-        then: Timestamp,
-    ) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
+    /// [FR-19] What the holder said, if it let the work pass since the last trigger. [FR-13] That lasts for the protection
+    /// period, and as long as somebody's word stands that was asked for within it.
+    fn let_pass<'b>(&self, work: &Work<'b>, id: ClauseId) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
         let job = work.job?;
-        let offer = job.offers[job.anew..].iter().rev().find(|one| one.clause == id)?;
+        let offer = job.offers[job.anew..].iter().rev().find(|one| one.clause == id && !one.withdrawn)?;
         let (at, word) = self.word(offer)?;
         let Clause::FirstRefusal(right) = &self.world.clause(id).clause else { return None };
+        let stands = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
+        let then = job.offers.iter().find(stands).map_or(self.now, |one| one.made);
         let lasts = right.protection.is_none_or(|span| then < at.plus(span));
-        let whole = matches!(word, Word::Took(count) if count >= offer.terms.count);
-        (lasts && !whole && !offer.withdrawn).then_some((at, word, offer))
+        (lasts && word != Word::Took(offer.terms.count)).then_some((at, word, offer))
     }
 
     /// What the holder has said to the offer, and when; silence is an answer.
@@ -288,121 +281,5 @@ impl<'a> Past<'a> {
         }
         let silence = if right.silence == Silence::Accepts { Word::Took(all) } else { Word::Silent };
         (self.now >= offer.until).then_some((offer.until, silence)) // [FR-8]
-    }
-
-    /// Is it the kind of place that does such work?
-    fn fits(&self, work: &Work<'_>, place: Place) -> bool {
-        match place {
-            Place::Deployment(id) => {
-                work.call.is_some()
-                    && work.view.model == Some(self.world.model(self.world.deployment(id).model))
-            }
-            Place::Pool(..) => work.job.is_some(),
-        }
-    }
-
-    fn places(&self, work: &Work<'_>, party: PartyId) -> Vec<Place> {
-        let own = |place: &Place| self.provider(*place).party == party && self.fits(work, *place);
-        self.every_place().filter(own).collect()
-    }
-
-    /// May the place serve, by the law and by what happened to this work?
-    fn may(&self, work: &Work<'_>, place: Place) -> bool {
-        let failed =
-            |(_, at, kind): &(Timestamp, Place, FailureKind)| *at == place && *kind != FailureKind::Throttled;
-        let tried = work.call.is_some_and(|call| call.failures.iter().any(failed)); // [CH-11]
-        let lost = work.job.is_some_and(|job| job.lost.contains(&self.provider_id(place))); // [FR-19]
-        self.fits(work, place) && !tried && !lost && self.admits(work, place)
-    }
-
-    /// Does no hard constraint bar it?
-    fn admits(&self, work: &Work<'_>, place: Place) -> bool {
-        let suspended = |(party, outage): &(PartyId, Option<Span>)| {
-            let able = |at: &Place| {
-                self.qualifies(work, *at) && self.exclusive(work, *at).iter().all(|one| one.1.is_some())
-            };
-            let own: Vec<Place> = self.places(work, *party).into_iter().filter(able).collect();
-            let out = |at: &Place| {
-                self.down(*at).zip(*outage).is_some_and(|(since, least)| self.now.since(since) >= least)
-            };
-            !own.is_empty() && own.iter().all(out) // [EX-4]
-        };
-        self.qualifies(work, place) && self.exclusive(work, place).iter().all(suspended) // [EX-5]
-    }
-
-    /// [EX-1] [EX-2] To whom else the work is exclusive, and what outage suspends that.
-    fn exclusive(&self, work: &Work<'_>, place: Place) -> Vec<(PartyId, Option<Span>)> {
-        let binding = self.world.in_force(self.now).filter_map(|(_, entry)| match &entry.clause {
-            Clause::Exclusivity(one) if one.party != self.provider(place).party && one.binds(&work.view) => {
-                Some((one.party, one.outage))
-            }
-            _ => None,
-        });
-        binding.collect()
-    }
-
-    /// Every hard constraint but exclusivity.
-    fn qualifies(&self, work: &Work<'_>, place: Place) -> bool {
-        let (provider, view) = (self.provider(place), &work.view);
-        let tenant = self.world.tenants.iter().find(|one| one.id == view.tenant).expect("its tenant");
-        let fit = work.job.is_none_or(|job| {
-            let Place::Pool(_, nth) = place else { return false };
-            let (pool, kinds) = (&provider.pools[usize::from(nth)], &job.job.accelerators);
-            (kinds.is_empty() || kinds.contains(&pool.accelerator))
-                && job.job.interconnect.as_ref().is_none_or(|one| *one == pool.interconnect)
-        }); // [CH-9]
-        let region = view.region.is_none_or(|region| region == provider.region); // [CH-8]
-        let jurisdiction = any(&tenant.jurisdictions, &provider.jurisdiction); // [TE-2]
-        let class =
-            view.data_class == "general" || provider.data_classes.iter().any(|one| one == view.data_class); // [AS-4]
-        let model = view.model.is_none_or(|model| {
-            let mut governing = self.world.clauses.iter().filter_map(|entry| match &entry.clause {
-                Clause::Licence(one) if any(&one.models, model) => Some((entry, one)),
-                _ => None,
-            });
-            let licensed = |(entry, one): (&Entry, &Licence)| {
-                let act = one.acts.contains(&Act::of(view)) && any(&one.regions, &provider.region);
-                one.licensor == provider.party
-                    || (entry.in_force(self.now) && one.licensee == provider.party && act)
-            };
-            governing.clone().next().is_none() || governing.any(licensed)
-        }); // [LI-1] to [LI-5]
-        let assured = self.world.in_force(self.now).all(|(_, entry)| match &entry.clause {
-            Clause::Assurance(one) if one.scope.matches(view) => {
-                one.certifications.iter().all(|wanted| provider.certifications.contains(wanted)) // [AS-1]
-                    && any(&one.jurisdictions, &provider.jurisdiction) && any(&one.regions, &provider.region) // [AS-2]
-                    && (one.attestation.is_empty() || one.attestation.iter().any(|kind| provider.attestation.contains(kind))) // [AS-3]
-                    && one.encryption.iter().all(|wanted| provider.encryption.contains(wanted))
-            }
-            _ => true,
-        });
-        fit && region && jurisdiction && class && model && assured
-    }
-
-    /// [AS-5] [AS-6] The qualification that the provider is under, and how much more it may be given.
-    fn probation(&self, work: &Work<'_>, provider: ProviderId) -> Option<(ClauseId, u32)> {
-        let (id, rule) = self.world.in_force(self.now).find_map(|(id, entry)| match &entry.clause {
-            Clause::Assurance(one) if one.scope.matches(&work.view) => {
-                let rule = one.qualification.as_ref()?;
-                let named =
-                    !rule.providers.is_empty() && any(&rule.providers, &self.world.provider(provider).id);
-                named.then_some((id, rule))
-            }
-            _ => None,
-        })?;
-        let (calls, leased) = self.used(|at| self.provider_id(at) == provider);
-        let most = if work.view.is_job {
-            rule.accelerators.saturating_sub(leased)
-        } else {
-            rule.calls.saturating_sub(calls)
-        };
-        (self.good_runs.get(&provider).copied().unwrap_or(0) < rule.good_runs).then_some((id, most))
-    }
-
-    /// [CA-7] Since when it has been failing, if nothing may be sent there.
-    fn down(&self, place: Place) -> Option<Timestamp> {
-        let known = self.places.get(&place).filter(|known| known.failures.len() >= 5)?;
-        let pause = Span((5 * SECOND << (known.failures.len() - 5).min(6)).min(300 * SECOND));
-        (known.asked || self.now < known.failures.last()?.plus(pause)).then_some(known.failures[0])
     }
 }
