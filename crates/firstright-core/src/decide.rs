@@ -134,7 +134,10 @@ fn stand<'a>(
         return Stand::Releases(why_not(state, at, plan, asked, right));
     }
     //= rights/first-refusal.md#FR-13
-    if let Some(release) = asked.release(right.clause).filter(|_| kept(state, plan, asked, eligible, right)) {
+    if let Some(release) = asked.release(right.clause)
+        && asked.accepted(right.clause).is_none()
+        && kept(state, plan, asked, eligible, release.until)
+    {
         return Stand::Releases(vec![release.evidence.clone()]);
     }
     match clause.answering {
@@ -143,13 +146,13 @@ fn stand<'a>(
     }
 }
 
-/// Did another take the work while the release of this right lasted, and may it still serve? Its word is kept.
-fn kept(state: &State, plan: &Plan, asked: &Asked<'_>, eligible: &[&Candidate], right: Right) -> bool {
-    let mut others = plan.rights.iter().filter(|other| other.clause != right.clause);
-    others.any(|other| {
+/// Did a holder take the work that was asked before a release ran out, and may it still serve? Its word is kept.
+fn kept(state: &State, plan: &Plan, asked: &Asked<'_>, eligible: &[&Candidate], until: Timestamp) -> bool {
+    plan.rights.iter().any(|other| {
         asked.accepted(other.clause).is_some_and(|accepted| {
             let mut own = eligible.iter().filter(|one| one.party == other.holder);
-            own.any(|one| state.probation_room(one, asked).is_ok_and(|left| left >= accepted.count))
+            accepted.asked < until
+                && own.any(|one| state.probation_room(one, asked).is_ok_and(|left| left >= accepted.count))
         })
     })
 }

@@ -137,6 +137,8 @@ pub(crate) struct Accepted {
     pub count: u32,
     pub hour: Option<Money>,
     pub ground: Ground,
+    /// When the holder was asked.
+    pub asked: Timestamp,
 }
 
 /// A right released for a job.
@@ -156,6 +158,7 @@ pub(crate) struct Offer {
     pub clause: ClauseId,
     pub holder: PartyId,
     pub terms: Terms,
+    pub made: Timestamp,
     pub until: Timestamp,
     /// Terms that the holder proposed and the operator has not answered.
     pub counter: Option<Terms>,

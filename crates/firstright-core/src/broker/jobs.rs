@@ -220,6 +220,7 @@ impl Broker {
                 // A new trigger: what holders said of the work as it was binds them no longer, unless one is being asked.
                 if job.offer.is_none() {
                     job.passes.clear();
+                    job.accepted = None;
                 }
                 if !job.lost.contains(&lease.candidate.provider) {
                     job.lost.push(lease.candidate.provider);
@@ -258,6 +259,7 @@ impl Broker {
         state.waiting.remove(&id);
         if let Some(job) = state.jobs.get_mut(&id) {
             job.unplaced = 0;
+            job.accepted = None;
             job.failed = true;
             if let Some(deadline) = job.job.deadline {
                 state.deadlines.remove(&(deadline, Due::Job(id)));
@@ -425,7 +427,8 @@ fn ask(
     state.next_offer = state.next_offer.saturating_add(1);
     let until = at.plus(window);
     state.deadlines.insert((until, Due::Offer(offer)));
-    let open = Offer { job: id, clause: right.clause, holder: right.holder, terms, until, counter: None };
+    let open =
+        Offer { job: id, clause: right.clause, holder: right.holder, terms, made: at, until, counter: None };
     state.offers.insert(offer, open);
     if let Some(job) = state.jobs.get_mut(&id) {
         job.offer = Some((offer, right.clause));

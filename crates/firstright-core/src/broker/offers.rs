@@ -127,7 +127,8 @@ impl Broker {
         let Some(job) = self.state.as_mut().and_then(|state| state.jobs.get_mut(&offer.job)) else { return };
         // Asked again it has taken it: what it let pass before says nothing of the rest.
         job.passes.remove(&offer.clause);
-        job.accepted = Some(Accepted { clause: offer.clause, count: terms.count, hour: terms.hour, ground });
+        let (clause, count, hour, asked) = (offer.clause, terms.count, terms.hour, offer.made);
+        job.accepted = Some(Accepted { clause, count, hour, ground, asked });
         if terms.count < offer.terms.count {
             self.pass(at, offer, Evidence::PartTaken { offer: id, count: terms.count });
         }

@@ -254,7 +254,9 @@ impl<'a> Past<'a> {
                 }
             }
             Action::RefuseJob { job, .. } => {
-                self.jobs.get_mut(job).into_iter().for_each(|job| job.unplaced = 0);
+                let job = self.jobs.get_mut(job).expect("it was submitted");
+                job.unplaced = 0;
+                job.offers.iter_mut().for_each(|offer| offer.spent = true);
             }
             Action::Finish { job, .. } => {
                 self.jobs.get_mut(job).into_iter().for_each(|job| job.finished = true);

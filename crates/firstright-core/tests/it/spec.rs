@@ -84,6 +84,10 @@ impl<'a> Past<'a> {
                 must(self.let_pass(&work, *clause).is_none_or(again), "it has let the work pass")
             }
             Action::RefuseJob { job, refusal } => self.refused(&self.job(*job)?, *refusal),
+            Action::Finish { job, .. } => {
+                let job = &self.jobs[job];
+                must(!job.finished && job.unplaced == 0, "finished twice, or before its end")
+            }
             _ => Ok(()),
         }
     }
@@ -218,7 +222,8 @@ impl<'a> Past<'a> {
 
     /// The offer that a holder took last and was not placed by yet, and how many accelerators of it.
     fn taken<'b>(&self, work: &Work<'b>) -> Option<(&'b Offered<'b>, u32)> {
-        let mut offers = work.job?.offers.iter().rev().filter(|one| !one.spent && !one.withdrawn);
+        let job = work.job?;
+        let mut offers = job.offers[job.anew..].iter().rev().filter(|one| !one.spent && !one.withdrawn);
         offers.find_map(|one| match self.word(one)?.1 {
             Word::Took(count) => Some((one, count)),
             Word::Declined | Word::Silent => None,
@@ -249,7 +254,7 @@ impl<'a> Past<'a> {
         let (at, word) = self.word(offer)?;
         let Clause::FirstRefusal(right) = &self.world.clause(id).clause else { return None };
         let stands = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
-        let then = job.offers.iter().find(stands).map_or(self.now, |one| one.made);
+        let then = job.offers[job.anew..].iter().find(stands).map_or(self.now, |one| one.made);
         let lasts = right.protection.is_none_or(|span| then < at.plus(span));
         (lasts && word != Word::Took(offer.terms.count)).then_some((at, word, offer))
     }
