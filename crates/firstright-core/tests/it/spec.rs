@@ -77,11 +77,9 @@ impl<'a> Past<'a> {
                 must(right.answering == Answering::Within(until.since(self.now)), "another window")?;
                 must(is_piece(terms.count, work.left, self.jobs[job].job.min_chunk), "no such piece")?;
                 must(self.open(&work).is_none(), "another offer is open")?;
-                let again = |(at, _, offer): (Timestamp, Word, &Offered<'_>)| {
-                    let over = right.protection.is_some_and(|span| at.plus(span) <= self.now);
-                    over || terms.hour > offer.terms.hour // [FR-13] [FR-16]
-                };
-                must(self.let_pass(&work, *clause).is_none_or(again), "it has let the work pass")
+                let passed = self.let_pass(&work, *clause, false);
+                let worse = passed.is_some_and(|(.., offer)| terms.hour <= offer.terms.hour);
+                must(!worse, "it has let the work pass") // [FR-13] [FR-16]
             }
             Action::RefuseJob { job, refusal } => self.refused(&self.job(*job)?, *refusal),
             Action::Finish { job, .. } => {
@@ -121,7 +119,7 @@ impl<'a> Past<'a> {
             let unheard = !budget && own.iter().any(|at| self.may(work, *at) && !heard.contains(at));
             must(!unheard, "nothing is said of a place of the holder that may serve")?; // [FR-3] [FR-5]
             let carved = matches!(release.evidence(), [Evidence::CarvedOut { .. }]);
-            if let (None, false, Some((.., offer))) = (next, carved, self.let_pass(work, *id)) {
+            if let (None, false, Some((.., offer))) = (next, carved, self.let_pass(work, *id, false)) {
                 must(right.holder != party, "it let the work pass and is given it after all")?; // [FR-7]
                 let better = hour.zip(offer.terms.hour).is_some_and(|(paid, passed)| paid > passed);
                 let able = own
@@ -144,7 +142,7 @@ impl<'a> Past<'a> {
         let own = self.places(work, right.holder);
         let standing = right.answering == Answering::Standing;
         let passed = |word: (Option<Timestamp>, Word), of: &OfferId| {
-            self.let_pass(work, id)
+            self.let_pass(work, id, true)
                 .is_some_and(|(at, said, offer)| (at, said, offer.id) == (word.0.unwrap_or(at), word.1, *of))
         };
         let budget = work.job.is_some_and(|job| job.job.budget.is_some());
@@ -247,14 +245,20 @@ impl<'a> Past<'a> {
     }
 
     /// [FR-19] What the holder said, if it let the work pass since the last trigger. [FR-13] That lasts for the protection
-    /// period, and as long as somebody's word stands that was asked for within it.
-    fn let_pass<'b>(&self, work: &Work<'b>, id: ClauseId) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
+    /// period; as evidence also as long as the word stands of somebody who was asked within it.
+    fn let_pass<'b>(
+        &self,
+        work: &Work<'b>,
+        id: ClauseId,
+        evidence: bool,
+    ) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
         let job = work.job?;
         let offer = job.offers[job.anew..].iter().rev().find(|one| one.clause == id && !one.withdrawn)?;
         let (at, word) = self.word(offer)?;
         let Clause::FirstRefusal(right) = &self.world.clause(id).clause else { return None };
         let stands = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
-        let then = job.offers[job.anew..].iter().find(stands).map_or(self.now, |one| one.made);
+        let kept = job.offers[job.anew..].iter().find(stands).filter(|_| evidence);
+        let then = kept.map_or(self.now, |one| one.made);
         let lasts = right.protection.is_none_or(|span| then < at.plus(span));
         (lasts && word != Word::Took(offer.terms.count)).then_some((at, word, offer))
     }
