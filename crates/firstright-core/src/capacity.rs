@@ -205,6 +205,8 @@ impl Capacity {
     pub(crate) fn settle(&mut self, at: Timestamp, reserved_at: Timestamp, reserved: u64, used: u64) {
         self.refresh(at);
         self.open = self.open.saturating_sub(1);
+        // A probe that came back without an answer of its own has found nothing out: the next call may.
+        self.probing = false;
         match self.kind {
             CapacityKind::Provisioned { .. } => {
                 self.level = self.level.saturating_add(micro(used)).saturating_sub(micro(reserved));

@@ -123,7 +123,7 @@ fn stand<'a>(
             which: u16::try_from(which).unwrap_or(u16::MAX),
         }]);
     }
-    let third = third(state, at, asked, eligible, passage, right);
+    let third = third(state, at, plan, asked, eligible, passage, right);
     let mut own: Vec<&Candidate> = eligible.iter().copied().filter(|one| one.party == right.holder).collect();
     // Whose list price is over the budget may still match a third party's that is within it.
     if clause.variant == Variant::Matching && (third.is_some() || asked.pending(right.clause)) {
@@ -131,12 +131,30 @@ fn stand<'a>(
         own.extend(dear.filter(|one| may(state, at, plan, asked, one)));
     }
     if own.is_empty() {
-        return Stand::Releases(why_not(state, plan, asked, right));
+        return Stand::Releases(why_not(state, at, plan, asked, right));
+    }
+    //= rights/first-refusal.md#FR-13
+    if let Some(release) = asked.release(right.clause)
+        && asked.accepted(right.clause).is_none()
+        && kept(state, plan, asked, eligible, release.until)
+    {
+        return Stand::Releases(vec![release.evidence.clone()]);
     }
     match clause.answering {
         Answering::Standing => standing(state, at, asked, clause, &own),
         Answering::Within(window) => within(state, at, asked, clause, right, &own, third, window),
     }
+}
+
+/// Did a holder take the work that was asked before a release ran out, and may it still serve? Its word is kept.
+fn kept(state: &State, plan: &Plan, asked: &Asked<'_>, eligible: &[&Candidate], until: Timestamp) -> bool {
+    plan.rights.iter().any(|other| {
+        asked.accepted(other.clause).is_some_and(|accepted| {
+            let mut own = eligible.iter().filter(|one| one.party == other.holder);
+            accepted.asked < until
+                && own.any(|one| state.probation_room(one, asked).is_ok_and(|left| left >= accepted.count))
+        })
+    })
 }
 
 /// The holder's published capacity answers for it. [FR-3] [FR-4]
@@ -196,24 +214,27 @@ fn within<'a>(
     third: Option<Money>,
     window: Span,
 ) -> Stand<'a> {
+    let allowed = |one: &Candidate| state.probation_room(one, asked).unwrap_or(0);
+    let probation = || {
+        let clauses = own.iter().filter_map(|one| one.probation);
+        Stand::Releases(clauses.map(|(clause, ..)| Evidence::Probation { clause }).collect())
+    };
     if let Some(accepted) = asked.accepted(right.clause) {
-        // A right that came into force during the window may have taken some of it already.
-        // It is bound by its word, whatever it has declared: the roomiest of its places takes the work.
+        // It is bound by its word, whatever it has declared: the roomiest of its places takes the work. Other work that it
+        // was given since it was asked may have used up what probation allows.
         let room = |one: &&&Candidate| state.room(at, one, asked).unwrap_or(0);
-        let place = own.iter().rev().max_by_key(room);
-        return place.map_or(Stand::Awaited, |one| Stand::Takes(one, accepted.count.min(asked.count())));
+        // A right that came into force during the window may have taken some of it already.
+        let count = accepted.count.min(asked.count());
+        let place = own.iter().rev().filter(|one| allowed(one) >= count).max_by_key(room);
+        return place.map_or_else(probation, |one| Stand::Takes(one, count));
     }
     if asked.offered(right.clause) {
         return Stand::Awaited;
     }
     // What probation forbids is not offered.
     //= rights/assurance.md#AS-5
-    let left = |one: &&Candidate| state.probation_room(one, asked).ok().and_then(|left| asked.piece(left));
+    let left = |one: &&Candidate| asked.piece(allowed(one));
     let count = own.iter().filter_map(left).max().filter(|count| clause.partial || *count == asked.count());
-    let Some(count) = count else {
-        let probation = own.iter().filter_map(|one| one.probation);
-        return Stand::Releases(probation.map(|(clause, ..)| Evidence::Probation { clause }).collect());
-    };
     let own_hour = own.iter().filter_map(|one| one.hour).min();
     let mut grounds = vec![Ground::Asks(right.clause)];
     //= rights/first-refusal.md#FR-12
@@ -225,28 +246,26 @@ fn within<'a>(
         let better = release.hour.zip(third).is_some_and(|(passed, third)| third > passed);
         //= rights/first-refusal.md#FR-13
         //= rights/first-refusal.md#FR-16
-        if asked.taken() {
-            // Another took the work while the release lasted, and its word is kept.
-            return Stand::Releases(vec![release.evidence.clone()]);
-        }
         if at >= release.until {
             grounds.push(Ground::ReleaseEnded(right.clause));
-        } else if better {
+        } else if better && count.is_some() {
             grounds.push(Ground::BetterTerms(right.clause));
             hour = third;
         } else {
             return Stand::Releases(vec![release.evidence.clone()]);
         }
     }
+    let Some(count) = count else { return probation() };
     let terms = Terms { count, hour, duration: asked.duration() };
     Stand::Ask { terms, window, grounds }
 }
 
 /// The price at which a third party would get the work if the holder released it now: that of whoever would be chosen
-/// among those who have not let it pass themselves.
+/// among those who have not let it pass themselves, whether their right comes before this one or after it.
 fn third(
     state: &State,
     at: Timestamp,
+    plan: &Plan,
     asked: &Asked<'_>,
     eligible: &[&Candidate],
     passage: &Passage<'_>,
@@ -255,7 +274,11 @@ fn third(
     if matches!(asked, Asked::Call { .. }) {
         return None;
     }
-    let others = eligible.iter().filter(|one| one.party != right.holder && !passage.declined(one.party));
+    let lasts = |other: &Right| asked.release(other.clause).is_some_and(|release| at < release.until);
+    let passed = |party| {
+        passage.declined(party) || plan.rights.iter().any(|other| other.holder == party && lasts(other))
+    };
+    let others = eligible.iter().filter(|one| one.party != right.holder && !passed(one.party));
     let mut best: Option<(Rank, Option<Money>)> = None;
     for one in others {
         let Ok(count) = room(state, at, one, asked) else { continue };
@@ -269,12 +292,13 @@ fn third(
 
 /// Why a holder has no candidate: it was tried, is barred, or has no such place. [FR-17]
 //= rights/first-refusal.md#FR-17
-fn why_not(state: &State, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<Evidence> {
+fn why_not(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<Evidence> {
     let mut evidence = asked.failures(Some(right.holder), state);
     let barred = plan.barred.iter().filter(|(place, _)| state.party_of(*place) == right.holder);
     evidence.extend(barred.map(|(place, bar)| Evidence::Barred { place: *place, bar: *bar }));
     for one in plan.candidates.iter().filter(|one| one.party == right.holder) {
-        let exclusive = one.unless_outage.iter().map(|clause| Bar::Exclusive(*clause));
+        let binding = one.unless_outage.iter().filter(|clause| !state.outage(at, **clause, plan));
+        let exclusive = binding.map(|clause| Bar::Exclusive(*clause));
         let budget = one.over_budget.then_some(Bar::Budget);
         evidence.extend(exclusive.chain(budget).map(|bar| Evidence::Barred { place: one.place, bar }));
     }

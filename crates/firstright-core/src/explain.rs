@@ -10,9 +10,9 @@ use crate::clause::{Answering, Clause};
 use crate::fact::Fact;
 use crate::plan::{self, Plan};
 use crate::show;
-use crate::state::{Asked, OpenCall, OpenJob, State, call_view, job_view};
+use crate::state::{Asked, OpenCall, OpenJob, State};
 use crate::units::{Span, Timestamp};
-use crate::workload::{Call, Job};
+use crate::workload::{Call, Job, View};
 use crate::world::World;
 
 /// Everything that was weighed, in words.
@@ -59,7 +59,7 @@ fn fresh_job(job: &Job) -> OpenJob {
 
 fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
     let call = &open.call;
-    let view = call_view(&state.world, call.tenant, call.model, call.region.as_deref());
+    let view = View::of_call(&state.world, call.tenant, call.model, call.region.as_deref());
     let plan = plan::for_calls(&state.world, at, &view, call.model);
     let asked = Asked::Call { call: open, tenant: call.tenant, model: call.model };
     let workload = format!(
@@ -75,7 +75,7 @@ fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
 
 fn explain_job(state: &State, at: Timestamp, open: &OpenJob) -> Explanation {
     let job = &open.job;
-    let plan = plan::for_job(&state.world, at, &job_view(&state.world, job), open);
+    let plan = plan::for_job(&state.world, at, &View::of_job(&state.world, job), open);
     let workload = format!(
         "job {} (`{}`) of tenant {}: {} of {} accelerators to be placed, {} to run",
         job.id.0,

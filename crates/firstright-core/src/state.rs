@@ -1,7 +1,6 @@
 //! What does the broker know? Plain values that `decide` reads and only [`crate::Broker::step`] changes.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::plan::{Candidate, Plan, lease_cost};
 use crate::title::{Evidence, Place, Title};
 use crate::units::{Money, SECOND, Span, Timestamp};
-use crate::workload::{Call, CallId, Job, JobId, Purpose, View};
+use crate::workload::{Call, CallId, Job, JobId, View};
 use crate::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, TenantId, World};
 
 /// Everything that the broker knows.
@@ -138,6 +137,8 @@ pub(crate) struct Accepted {
     pub count: u32,
     pub hour: Option<Money>,
     pub ground: Ground,
+    /// When the holder was asked.
+    pub asked: Timestamp,
 }
 
 /// A right released for a job.
@@ -157,6 +158,7 @@ pub(crate) struct Offer {
     pub clause: ClauseId,
     pub holder: PartyId,
     pub terms: Terms,
+    pub made: Timestamp,
     pub until: Timestamp,
     /// Terms that the holder proposed and the operator has not answered.
     pub counter: Option<Terms>,
@@ -345,9 +347,9 @@ impl Asked<'_> {
     pub fn view<'s>(&'s self, state: &'s State) -> View<'s> {
         match self {
             Asked::Call { call, tenant, model } => {
-                call_view(&state.world, *tenant, *model, call.call.region.as_deref())
+                View::of_call(&state.world, *tenant, *model, call.call.region.as_deref())
             }
-            Asked::Job { job } => job_view(&state.world, &job.job),
+            Asked::Job { job } => View::of_job(&state.world, &job.job),
         }
     }
 
@@ -463,11 +465,6 @@ impl Asked<'_> {
         self.offered(clause) || self.accepted(clause).is_some()
     }
 
-    /// Has any holder taken it?
-    pub fn taken(&self) -> bool {
-        matches!(self, Asked::Job { job } if job.accepted.is_some())
-    }
-
     /// The release of a right for it.
     pub fn release(&self, clause: ClauseId) -> Option<&Pass> {
         match self {
@@ -491,44 +488,5 @@ impl Asked<'_> {
                 Some(lease_cost(hour, job.unplaced, job.left.0.div_euclid(SECOND)).0)
             }
         }
-    }
-}
-
-/// What the law sees of a call.
-pub(crate) fn call_view<'a>(
-    world: &'a World,
-    tenant: TenantId,
-    model: ModelId,
-    region: Option<&'a str>,
-) -> View<'a> {
-    let tenant = world.tenant(tenant);
-    View {
-        is_job: false,
-        purpose: "api",
-        tenant: &tenant.id,
-        model: Some(world.model(model)),
-        region,
-        data_class: &tenant.data_class,
-        labels: tenant.labels.iter().map(String::as_str).collect(),
-        accelerators: Vec::new(),
-        count: 0,
-        trains: false,
-    }
-}
-
-/// What the law sees of a job.
-pub(crate) fn job_view<'a>(world: &'a World, job: &'a Job) -> View<'a> {
-    let tenant = world.tenant(job.tenant);
-    View {
-        is_job: true,
-        purpose: job.purpose.word(),
-        tenant: &tenant.id,
-        model: job.model.as_deref(),
-        region: job.region.as_deref(),
-        data_class: if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class },
-        labels: tenant.labels.iter().chain(&job.labels).map(String::as_str).collect(),
-        accelerators: job.accelerators.iter().map(String::as_str).collect(),
-        count: job.count,
-        trains: matches!(job.purpose, Purpose::Training | Purpose::FineTuning),
     }
 }

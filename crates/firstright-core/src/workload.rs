@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Money, Span, Timestamp};
-use crate::world::{ModelId, TenantId};
+use crate::world::{ModelId, TenantId, World};
 
 /// The engine's number for a call, unique within a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,4 +116,40 @@ pub struct View<'a> {
     pub count: u32,
     /// Does it make or change a model (training, fine-tuning) rather than serve one?
     pub trains: bool,
+}
+
+impl<'a> View<'a> {
+    /// What the law sees of a call to this model. Panics on an id of another world, which is a bug.
+    pub fn of_call(world: &'a World, tenant: TenantId, model: ModelId, region: Option<&'a str>) -> View<'a> {
+        let tenant = world.tenant(tenant);
+        View {
+            is_job: false,
+            purpose: "api",
+            tenant: &tenant.id,
+            model: Some(world.model(model)),
+            region,
+            data_class: &tenant.data_class,
+            labels: tenant.labels.iter().map(String::as_str).collect(),
+            accelerators: Vec::new(),
+            count: 0,
+            trains: false,
+        }
+    }
+
+    /// What the law sees of a job. Panics on an id of another world, which is a bug.
+    pub fn of_job(world: &'a World, job: &'a Job) -> View<'a> {
+        let tenant = world.tenant(job.tenant);
+        View {
+            is_job: true,
+            purpose: job.purpose.word(),
+            tenant: &tenant.id,
+            model: job.model.as_deref(),
+            region: job.region.as_deref(),
+            data_class: if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class },
+            labels: tenant.labels.iter().chain(&job.labels).map(String::as_str).collect(),
+            accelerators: job.accelerators.iter().map(String::as_str).collect(),
+            count: job.count,
+            trains: matches!(job.purpose, Purpose::Training | Purpose::FineTuning),
+        }
+    }
 }

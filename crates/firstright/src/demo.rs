@@ -33,6 +33,9 @@ pub struct Args {
     /// Play it so many times faster than it was; the world is made as many times larger.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     speed: u64,
+    /// Make the world so many times larger, instead of as many as the speed.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    scale: Option<u64>,
     /// Another law instead of the sample world.
     #[arg(long, value_name = "FILE")]
     agreements: Vec<PathBuf>,
@@ -122,7 +125,10 @@ fn law(args: &Args) -> Result<Vec<(String, String)>, String> {
     } else {
         read_law(&args.agreements)?
     };
-    Ok(sources.into_iter().map(|(name, text)| (name, world::enlarge(&text, args.speed))).collect())
+    Ok(sources
+        .into_iter()
+        .map(|(name, text)| (name, world::enlarge(&text, args.scale.unwrap_or(args.speed))))
+        .collect())
 }
 
 /// The calls to play. A trace that names no model or tenant of this world is laid over it: the model most deployments

@@ -10,11 +10,11 @@ use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{Ending, Failure, FailureKind, LeaseId, Observation};
 use crate::plan::{self, Plan};
 use crate::scope::any;
-use crate::state::{Asked, Due, OpenCall, Serving, State, Tried, call_view};
+use crate::state::{Asked, Due, OpenCall, Serving, State, Tried};
 use crate::title::Place;
 use crate::units::{SECOND, Span, Timestamp};
 use crate::usage::Usage;
-use crate::workload::{Call, CallId};
+use crate::workload::{Call, CallId, View};
 use crate::world::{DeploymentId, ModelId};
 
 /// Open calls at most: each costs about a kilobyte, and a gateway sheds long before.
@@ -339,7 +339,7 @@ impl Broker {
         if let Some(plan) = self.plans.get(&key) {
             return Arc::clone(plan);
         }
-        let view = call_view(&state.world, open.call.tenant, model, open.call.region.as_deref());
+        let view = View::of_call(&state.world, open.call.tenant, model, open.call.region.as_deref());
         let plan = Arc::new(plan::for_calls(&state.world, at, &view, model));
         self.plans.insert(key, Arc::clone(&plan));
         plan

@@ -10,10 +10,10 @@ use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{LeaseEnding, LeaseId, OfferId, Terms};
 use crate::plan::{self, Plan};
 use crate::scope::any;
-use crate::state::{Asked, Due, Lease, Offer, OpenJob, State, job_view};
+use crate::state::{Asked, Due, Lease, Offer, OpenJob, State};
 use crate::title::{Place, Right, Title};
 use crate::units::{Money, SECOND, Span, Timestamp};
-use crate::workload::{Job, JobId};
+use crate::workload::{Job, JobId, View};
 use crate::world::ProviderId;
 
 /// Open jobs at most.
@@ -66,7 +66,7 @@ impl Broker {
             if job.resumes.is_none() && job.job.deadline.is_some_and(|deadline| deadline <= at) {
                 return self.give_up(id, Refusal::Deadline, vec![], out);
             }
-            let plan = Arc::new(plan::for_job(&state.world, at, &job_view(&state.world, &job.job), job));
+            let plan = Arc::new(plan::for_job(&state.world, at, &View::of_job(&state.world, &job.job), job));
             match decide(state, at, &plan, &Asked::Job { job }) {
                 Ruling::Placed { candidate, count, title, grounds } => {
                     why.extend(grounds);
@@ -220,6 +220,7 @@ impl Broker {
                 // A new trigger: what holders said of the work as it was binds them no longer, unless one is being asked.
                 if job.offer.is_none() {
                     job.passes.clear();
+                    job.accepted = None;
                 }
                 if !job.lost.contains(&lease.candidate.provider) {
                     job.lost.push(lease.candidate.provider);
@@ -258,6 +259,7 @@ impl Broker {
         state.waiting.remove(&id);
         if let Some(job) = state.jobs.get_mut(&id) {
             job.unplaced = 0;
+            job.accepted = None;
             job.failed = true;
             if let Some(deadline) = job.job.deadline {
                 state.deadlines.remove(&(deadline, Due::Job(id)));
@@ -349,8 +351,9 @@ fn dispatch(
 ) -> Option<Decision> {
     let candidate = plan.candidates.iter().find(|one| one.place == place)?.clone();
     let job = state.jobs.get_mut(&id)?;
-    let accepted = job.accepted.take_if(|accepted| title.holds() == Some(accepted.clause));
-    let hour = match accepted {
+    // What was taken was taken of the job as it stood: once a part is placed, by whatever title, the word is spent.
+    let accepted = job.accepted.take();
+    let hour = match accepted.filter(|accepted| title.holds() == Some(accepted.clause)) {
         Some(accepted) => accepted.hour,
         None => candidate.hour,
     };
@@ -424,7 +427,8 @@ fn ask(
     state.next_offer = state.next_offer.saturating_add(1);
     let until = at.plus(window);
     state.deadlines.insert((until, Due::Offer(offer)));
-    let open = Offer { job: id, clause: right.clause, holder: right.holder, terms, until, counter: None };
+    let open =
+        Offer { job: id, clause: right.clause, holder: right.holder, terms, made: at, until, counter: None };
     state.offers.insert(offer, open);
     if let Some(job) = state.jobs.get_mut(&id) {
         job.offer = Some((offer, right.clause));

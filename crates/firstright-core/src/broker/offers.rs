@@ -35,7 +35,9 @@ impl Broker {
             Answer::Partial(count) => self.takes_part(at, id, &offer, &clause, *count, out),
             //= rights/first-refusal.md#FR-10
             Answer::Counter(terms)
-                if clause.counter && terms.count > 0 && terms.duration == offer.terms.duration =>
+                if clause.counter
+                    && terms.duration == offer.terms.duration
+                    && (terms.count >= offer.terms.count || self.is_piece(&offer, terms.count)) =>
             {
                 if let Some(open) = self.state.as_mut().and_then(|state| state.offers.get_mut(&id)) {
                     open.counter = Some(*terms);
@@ -64,13 +66,18 @@ impl Broker {
         if count >= all {
             return self.takes(at, id, offer, offer.terms, Ground::Accepted(id), out);
         }
-        let job = self.state.as_ref().and_then(|state| state.jobs.get(&offer.job));
-        let (least, unplaced) = job.map_or((1, all), |job| (job.job.min_chunk, job.unplaced));
-        let rest = unplaced.saturating_sub(count);
-        if !clause.partial || count < least.max(1) || rest < least {
+        if !clause.partial || !self.is_piece(offer, count) {
             return note(out, vec![Ground::NotAllowed(offer.clause)]);
         }
         self.takes(at, id, offer, Terms { count, ..offer.terms }, Ground::AcceptedPart(id), out);
+    }
+
+    /// Is so much of the offered job, and what it leaves, no smaller than the job's smallest piece?
+    //= rights/choosing.md#CH-10
+    fn is_piece(&self, offer: &Offer, count: u32) -> bool {
+        let job = self.state.as_ref().and_then(|state| state.jobs.get(&offer.job));
+        let (least, unplaced) = job.map_or((1, offer.terms.count), |job| (job.job.min_chunk, job.unplaced));
+        count >= least.max(1) && unplaced.saturating_sub(count) >= least
     }
 
     /// The operator answered a holder's counter. The window runs on unless it agreed.
@@ -118,7 +125,10 @@ impl Broker {
     ) {
         self.close(id, offer);
         let Some(job) = self.state.as_mut().and_then(|state| state.jobs.get_mut(&offer.job)) else { return };
-        job.accepted = Some(Accepted { clause: offer.clause, count: terms.count, hour: terms.hour, ground });
+        // Asked again it has taken it: what it let pass before says nothing of the rest.
+        job.passes.remove(&offer.clause);
+        let (clause, count, hour, asked) = (offer.clause, terms.count, terms.hour, offer.made);
+        job.accepted = Some(Accepted { clause, count, hour, ground, asked });
         if terms.count < offer.terms.count {
             self.pass(at, offer, Evidence::PartTaken { offer: id, count: terms.count });
         }
@@ -143,8 +153,10 @@ impl Broker {
     //= rights/first-refusal.md#FR-13
     fn pass(&mut self, at: Timestamp, offer: &Offer, evidence: Evidence) {
         let Some(state) = self.state.as_mut() else { return };
+        // Who was silent has released at the window's end, however late that is noticed.
+        let since = at.min(offer.until);
         let until = match &state.world.clause(offer.clause).clause {
-            Clause::FirstRefusal(clause) => clause.protection.map_or(Timestamp::MAX, |span| at.plus(span)),
+            Clause::FirstRefusal(clause) => clause.protection.map_or(Timestamp::MAX, |span| since.plus(span)),
             _ => Timestamp::MAX,
         };
         if let Some(job) = state.jobs.get_mut(&offer.job) {

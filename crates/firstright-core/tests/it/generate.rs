@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use firstright_core::Broker;
-use firstright_core::decision::Action;
+use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{
     Answer, Ending, Fact, Failure, FailureKind, LeaseEnding, LeaseId, Observation, OfferId, Source, Terms,
 };
@@ -13,6 +13,13 @@ use firstright_core::units::{DAY, HOUR, MINUTE, Money, SECOND, Span, Timestamp};
 use firstright_core::usage::Usage;
 use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
 use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId, World};
+
+/// One thing that happened. The decisions that deadlines brought come before the fact of their record.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Fact(Fact),
+    Decided(Decision),
+}
 
 /// Numbers to choose by. A tape that has run out says nought for ever.
 pub struct Tape {
@@ -324,13 +331,15 @@ fn first_refusal(tape: &mut Tape, text: &mut String, party: &str) {
 pub struct Play {
     pub broker: Broker,
     pub records: Vec<Record>,
+    /// The same in the order in which it happened.
+    pub story: Vec<(Timestamp, Event)>,
     sources: Vec<(String, String)>,
     now: Timestamp,
     served: Vec<CallId>,
     waiting: Vec<CallId>,
     /// Most calls fail.
     flaky: bool,
-    offers: Vec<(OfferId, PartyId)>,
+    offers: Vec<(OfferId, PartyId, Terms)>,
     leases: Vec<(LeaseId, u32)>,
     numbers: u64,
 }
@@ -345,6 +354,7 @@ pub fn play(tape: &mut Tape) -> Play {
     let mut play = Play {
         broker: Broker::new(),
         records: Vec::new(),
+        story: Vec::new(),
         sources: sources.clone(),
         now: start,
         served: Vec::new(),
@@ -371,7 +381,13 @@ impl Play {
     }
 
     pub fn step(&mut self, fact: Fact) {
+        // What deadlines bring comes first, and would come without the fact too.
+        let is_due = self.broker.next_deadline().is_some_and(|due| due <= self.now);
+        let due = if is_due { self.broker.clone().step(self.now, &Fact::Ticked).len() } else { 0 };
         let decisions = self.broker.step(self.now, &fact);
+        let mut story: Vec<Event> = decisions.iter().cloned().map(Event::Decided).collect();
+        story.insert(due, Event::Fact(fact.clone()));
+        self.story.extend(story.into_iter().map(|event| (self.now, event)));
         match &fact {
             Fact::CallSettled { call, .. } | Fact::AttemptFailed { call, .. } => {
                 self.served.retain(|one| one != call);
@@ -387,7 +403,7 @@ impl Play {
                 }
                 Action::Queue { call, .. } => self.waiting.push(*call),
                 Action::Refuse { call, .. } => self.waiting.retain(|one| one != call),
-                Action::Offer { offer, holder, .. } => self.offers.push((*offer, *holder)),
+                Action::Offer { offer, holder, terms, .. } => self.offers.push((*offer, *holder, *terms)),
                 Action::Dispatch { lease, count, .. } => self.leases.push((*lease, *count)),
                 _ => {}
             }
@@ -439,7 +455,7 @@ impl Play {
             17..=20 => self.job(tape),
             21..=24 => self.answered(tape),
             25 => match self.offers.last() {
-                Some((offer, _)) => Fact::CounterAnswered { offer: *offer, agreed: tape.chance(60) },
+                Some((offer, ..)) => Fact::CounterAnswered { offer: *offer, agreed: tape.chance(60) },
                 None => Fact::Ticked,
             },
             26 => Fact::Quoted {
@@ -549,7 +565,7 @@ impl Play {
     fn answered(&mut self, tape: &mut Tape) -> Fact {
         let many = self.offers.len();
         let which = if tape.chance(20) { tape.below(many) } else { many.saturating_sub(1) };
-        let Some((offer, holder)) = self.offers.get(which).copied() else { return Fact::Ticked };
+        let Some((offer, holder, terms)) = self.offers.get(which).copied() else { return Fact::Ticked };
         let by =
             if tape.chance(12) { PartyId(tape.below(self.world().parties.len()) as u16) } else { holder };
         let count = 1 + tape.below(24) as u32;
@@ -557,7 +573,10 @@ impl Play {
             0 | 1 => Answer::Accept,
             2 | 3 => Answer::Decline(String::new()),
             4 => Answer::Partial(1 + tape.below(6) as u32),
-            _ => Answer::Counter(Terms { count, hour: Some(Money(3_000_000_000)), duration: Span(HOUR) }),
+            _ => {
+                let duration = if tape.chance(80) { terms.duration } else { Span(HOUR) };
+                Answer::Counter(Terms { count, hour: Some(Money(3_000_000_000)), duration })
+            }
         };
         Fact::Answered { offer, by, answer }
     }

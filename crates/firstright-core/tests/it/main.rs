@@ -1,5 +1,15 @@
 //! What does the law do, seen from outside?
-#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test that overflows or goes out of bounds fails, as it should"
+)]
 
+mod able;
 mod agreements;
+mod generate;
+mod past;
+mod properties;
 mod scenarios;
+mod spec;
+mod tamper;

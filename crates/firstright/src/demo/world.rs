@@ -34,7 +34,7 @@ pub fn enlarge(text: &str, factor: u64) -> String {
         return text.to_string();
     }
     let mut out = format!(
-        "# Every capacity in this copy is multiplied by {factor}, because the surge is played that much faster.\n"
+        "# Every capacity in this copy is multiplied by {factor}, for a surge that is played faster than it was.\n"
     );
     for line in text.lines() {
         out.push_str(&enlarge_line(line, factor));
