@@ -74,16 +74,24 @@ impl Room {
 
     /// Had a call of so many tokens no room, so far as we can tell?
     pub(super) fn is_short(&self, at: Timestamp, need: u64) -> bool {
-        let need = if matches!(self.kind, CapacityKind::Concurrent { .. }) { 1 } else { i128::from(need) };
+        let need = self.need(need);
         // A token either way is rounding.
         at < self.blocked_until || self.free(at) < need + 1
     }
 
     /// Had it certainly no room for it?
     pub(super) fn is_full(&self, at: Timestamp, need: u64) -> bool {
-        let need =
-            if matches!(self.kind, CapacityKind::Concurrent { .. }) { 1 } else { i128::from(need) - 1 };
-        at < self.blocked_until || self.free(at) < need
+        let rounding = i128::from(!matches!(self.kind, CapacityKind::Concurrent { .. }));
+        at < self.blocked_until || self.free(at) < self.need(need) - rounding
+    }
+
+    /// What must be free for a call of so many tokens: one of ours; all of a bucket that is smaller than the call [CA-1].
+    fn need(&self, tokens: u64) -> i128 {
+        match self.kind {
+            CapacityKind::Concurrent { .. } => 1,
+            CapacityKind::Provisioned { bucket, .. } => i128::from(tokens.min(bucket)),
+            CapacityKind::PayAsYouGo { .. } => i128::from(tokens),
+        }
     }
 
     /// Since when it has been failing, if it failed often enough in a row.
