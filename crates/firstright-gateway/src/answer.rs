@@ -3,12 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use firstright_core::fact::Ending;
 use firstright_core::usage::Usage;
-use firstright_wire::headers::forwards_response;
 use firstright_wire::openai::error::{chat_event, responses_event};
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
 use firstright_wire::operation::Operation;
 use firstright_wire::usage::Reading;
-use http::{HeaderMap, HeaderValue, Response};
+use http::Response;
 
 use crate::open_call::OpenCall;
 use crate::relay::{Gate, Passing, Reply, Verdict};
@@ -21,31 +20,6 @@ pub type Answer = Response<Reply<Hook>>;
 
 /// The hook of a relayed answer.
 pub type Hook = Box<dyn FnMut(Passing<'_>) -> Verdict>;
-
-/// What the caller learns of the decision.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub provider: HeaderValue,
-    pub deployment: HeaderValue,
-    pub decision: u64,
-    pub ground: HeaderValue,
-}
-
-impl Told {
-    /// Puts it into an answer's headers, beside those of the provider's that may pass.
-    pub(crate) fn headers(self, from: &HeaderMap, to: &mut HeaderMap) {
-        to.reserve(from.len() + 5);
-        for (name, value) in from {
-            if forwards_response(name.as_str()) {
-                to.append(name, value.clone());
-            }
-        }
-        to.insert("x-firstright-provider", self.provider);
-        to.insert("x-firstright-deployment", self.deployment);
-        to.insert("x-firstright-decision", HeaderValue::from(self.decision));
-        to.insert("x-firstright-ground", self.ground);
-    }
-}
 
 /// The wire's usage in the core's buckets: what the core has no bucket for counts where it is priced.
 pub(crate) fn usage_of(reading: Reading) -> Option<Usage> {

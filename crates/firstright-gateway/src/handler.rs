@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firstright_core::decision::{Action, Decision, Ground};
+use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{Ending, Fact};
-use firstright_core::show;
 use firstright_core::workload::Call;
 use firstright_core::world::{DeploymentId, ModelId, World};
 use firstright_engine::{Engine, Noted};
-use firstright_wire::headers::REQUEST;
+use firstright_wire::headers::forwards_request;
 use firstright_wire::openai::request::{Peek, peek, rewrite};
 use firstright_wire::openai::response;
 use firstright_wire::operation::{Operation, PathRefused, Route};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
-use crate::answer::{Answer, Told, hook, usage_of};
+use crate::answer::{Answer, hook, usage_of};
 use crate::attempt::{Failed, limits_of, observation_of};
 use crate::endpoint::Endpoint;
 use crate::keys::{Keys, Principal};
@@ -24,6 +23,7 @@ use crate::listen::{BodyLimits, RequestBodyError, read_whole};
 use crate::open_call::OpenCall;
 use crate::refuse::No;
 use crate::relay::Reply;
+use crate::told::{Labels, Told};
 use crate::upstream::{self, BadHead, Budgets, Client, RequestHead};
 
 /// Output tokens reserved for a request that bounds none: about the 90th percentile of real chat traffic (Azure's
@@ -47,6 +47,8 @@ pub struct Gateway {
     pub budgets: Budgets,
     /// What a request's body may be.
     pub body: BodyLimits,
+    /// What callers are told again and again.
+    pub labels: Labels,
     /// Headers of a request that pass to providers beside the usual.
     pub forward: Vec<HeaderName>,
 }
@@ -300,9 +302,9 @@ impl Gateway {
     /// The head, with the provider's credential and those of the caller's headers that pass.
     fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(path)?;
-        for name in REQUEST.into_iter().chain(self.forward.iter().map(HeaderName::as_str)) {
-            if let Some(value) = asked.headers.get(name) {
-                head.header(name, value.as_bytes())?;
+        for (name, value) in asked.headers {
+            if forwards_request(name.as_str()) || self.forward.contains(name) {
+                head.header(name.as_str(), value.as_bytes())?;
             }
         }
         Ok(head)
@@ -370,25 +372,7 @@ impl Gateway {
 
     /// What the caller learns of the decision.
     fn told(&self, decision: &Decision, record: u64, deployment: DeploymentId) -> Told {
-        let known = self.world.deployment(deployment);
-        let value =
-            |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unprintable"));
-        let ground = match (&decision.action, decision.grounds.as_slice()) {
-            (Action::Serve { title, .. }, []) if title.releases().is_empty() => match title.holds() {
-                Some(clause) => value(&format!("holder under {} [FR-1]", self.world.cite(clause))),
-                None => HeaderValue::from_static("no right stands in the way"),
-            },
-            (Action::Serve { title, .. }, [Ground::Only]) if title.releases().is_empty() => {
-                HeaderValue::from_static("the only one with room [CH-1]")
-            }
-            _ => value(&show::reasons(&self.world, decision).join("; ")),
-        };
-        Told {
-            provider: value(&self.world.provider(known.provider).id),
-            deployment: value(&known.id),
-            decision: record,
-            ground,
-        }
+        self.labels.told(&self.world, decision, record, deployment)
     }
 }
 

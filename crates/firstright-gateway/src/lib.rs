@@ -9,6 +9,7 @@ pub mod endpoint;
 mod open_call;
 mod attempt;
 pub mod answer;
+pub mod told;
 mod refuse;
 
 pub mod listen;

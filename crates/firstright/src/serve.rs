@@ -8,6 +8,7 @@ use std::time::Duration;
 use firstright_engine::{Engine, Opened, Tail};
 use firstright_gateway::Gateway;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server};
+use firstright_gateway::told::Labels;
 use firstright_gateway::upstream::{Client, PoolLimits};
 
 use crate::admin;
@@ -63,6 +64,7 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         engine: Arc::clone(&engine),
         endpoints: config.endpoints(&world)?,
         keys: config.keys(&world)?,
+        labels: Labels::of(&world),
         world,
         budgets: config.budgets(),
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
