@@ -226,6 +226,14 @@ fn clause(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
     }
     match kinds[kind] {
         "first-refusal" => first_refusal(tape, text, party),
+        "exclusivity" | "licence" | "assurance" => constraint(tape, text, party, kinds[kind]),
+        kind => money(tape, text, party, kind),
+    }
+}
+
+/// A clause that bars: the order of draws is that of `clause` before it was parted, so that seeds name the same cases.
+fn constraint(tape: &mut Tape, text: &mut String, party: &str, kind: &str) {
+    match kind {
         "exclusivity" => {
             let _ = write!(text, "party = \"{party}\"\nscope = {}\n", scope(tape, None));
             if tape.chance(50) {
@@ -247,6 +255,22 @@ fn clause(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
                 let _ = writeln!(text, "regions = [\"{}\"]", tape.pick(&REGIONS));
             }
         }
+        _ => {
+            let asks = tape.pick(&[
+                "certifications = [\"soc2\"]",
+                "attestation = [\"tdx\"]",
+                "encryption = [\"at-rest\"]",
+                "jurisdictions = [\"us\"]",
+                "qualification = { providers = [\"p*\"], good-runs = 3, calls = 1, accelerators = 8 }",
+            ]);
+            let _ = write!(text, "scope = {}\n{asks}\n", scope(tape, None));
+        }
+    }
+}
+
+/// A clause about money.
+fn money(tape: &mut Tape, text: &mut String, party: &str, kind: &str) {
+    match kind {
         "commitment" => {
             let measure = tape.pick(&[
                 "measure = \"money\"\namount = \"1 USD\"",
@@ -276,16 +300,6 @@ fn clause(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
                 "capacity = [\"pay-as-you-go\"]\nrequest = \"0.01 USD/request\"",
             ]);
             let _ = write!(text, "party = \"{party}\"\n{price}\n");
-        }
-        "assurance" => {
-            let asks = tape.pick(&[
-                "certifications = [\"soc2\"]",
-                "attestation = [\"tdx\"]",
-                "encryption = [\"at-rest\"]",
-                "jurisdictions = [\"us\"]",
-                "qualification = { providers = [\"p*\"], good-runs = 3, calls = 1, accelerators = 8 }",
-            ]);
-            let _ = write!(text, "scope = {}\n{asks}\n", scope(tape, None));
         }
         _ => {
             let scope = scope(tape, None);
