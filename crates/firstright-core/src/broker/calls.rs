@@ -153,7 +153,9 @@ impl Broker {
         // Waiting is not begun if no room is expected before the call must be refused; who waits already waits to the end,
         // because a place may be given back before it is expected.
         if at < until && (queued || (again < until && state.queue.len() < MAX_QUEUE)) {
-            state.deadlines.insert((again.max(at.plus(SHORTEST_LOOK)), Due::Room));
+            if again < Timestamp::MAX {
+                state.deadlines.insert((again.max(at.plus(SHORTEST_LOOK)), Due::Room));
+            }
             if !queued {
                 state.queue.push_back(id);
                 state.deadlines.insert((until, Due::Call(id)));
