@@ -18,9 +18,11 @@ pub(crate) const FILE: &str = "journal.frj";
 /// The writer keeps its buffers up to this size between batches.
 const KEEP_BUFFER: usize = 4 << 20;
 
-/// A sync costs processor time whatever it carries, so two begin at least this far apart; alone, a record is synced at
-/// once. It bounds what group commit adds to a call, which takes hundreds of milliseconds at its provider.
-const GATHER: Duration = Duration::from_millis(2);
+/// A sync costs processor time whatever it carries, so after a batch the next one waits for this long for each record
+/// that the batch held: a lone caller waits for nothing but the disk, and a crowd shares its syncs …
+const GATHER_PER_RECORD: Duration = Duration::from_micros(40);
+/// … but nobody waits for longer than this. A call takes hundreds of milliseconds at its provider.
+const GATHER_MAX: Duration = Duration::from_millis(2);
 
 /// Why a journal cannot be used.
 #[derive(Debug)]
@@ -245,6 +247,7 @@ pub(crate) fn start_writer(shared: Arc<Shared>, mut file: File) -> io::Result<Jo
     let wake = Arc::clone(&shared);
     let writer = std::thread::Builder::new().name("journal".to_string()).spawn(move || {
         let mut batch = Vec::new();
+        let mut before = 0;
         let mut go_on = true;
         while go_on {
             go_on = shared.wake.wait();
@@ -256,7 +259,10 @@ pub(crate) fn start_writer(shared: Arc<Shared>, mut file: File) -> io::Result<Jo
                 persist(&mut file, &batch);
                 shared.waiters.reach(last);
             }
-            if go_on && let Some(rest) = GATHER.checked_sub(began.elapsed()) {
+            let records = u32::try_from(last.saturating_sub(before)).unwrap_or(u32::MAX);
+            before = last;
+            let gather = GATHER_PER_RECORD.saturating_mul(records).min(GATHER_MAX);
+            if go_on && let Some(rest) = gather.checked_sub(began.elapsed()) {
                 std::thread::sleep(rest);
             }
         }
