@@ -7,6 +7,7 @@
 
 mod able;
 mod agreements;
+mod format;
 mod generate;
 mod past;
 mod properties;

@@ -1,0 +1,189 @@
+//! Are the journal's bytes still those of yesterday? The file `journal.frj` holds one record of every fact; it was written
+//! once, and a change of it is a change of the one stable format. `UPDATE_EXPECT=1` writes it anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use firstright_core::Broker;
+use firstright_core::fact::{
+    Answer, Ending, Fact, Failure, FailureKind, LeaseEnding, LeaseId, Observation, OfferId, Source, Terms,
+};
+use firstright_core::journal::{Chain, header, verify};
+use firstright_core::units::{HOUR, Money, SECOND, Span, Timestamp};
+use firstright_core::usage::Usage;
+use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
+use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId};
+
+const LAW: &str = r#"
+currency = "USD"
+[[party]]
+id = "us"
+operator = true
+[[party]]
+id = "azure"
+[[party]]
+id = "oracle"
+[[provider]]
+id = "azure-east"
+party = "azure"
+region = "us-east"
+jurisdiction = "us"
+[[provider.pool]]
+accelerator = "h100"
+count = 64
+hour = "3 USD/h"
+[[provider.deployment]]
+id = "azure-gpt-4o"
+model = "gpt-4o"
+capacity = { provisioned = { per-minute = 6_000, units = 2 } }
+[[provider]]
+id = "oracle-west"
+party = "oracle"
+region = "us-west"
+jurisdiction = "us"
+[[provider.pool]]
+accelerator = "h100"
+count = 64
+hour = "2 USD/h"
+[[provider.deployment]]
+id = "oracle-gpt-4o"
+model = "gpt-4o"
+capacity = { concurrent = 1 }
+price = { input = "2 USD/Mtok", output = "8 USD/Mtok" }
+[[tenant]]
+id = "app"
+max-wait = "5s"
+[[agreement]]
+id = "deal"
+parties = ["us", "azure"]
+from = 2025-01-01
+[[agreement.first-refusal]]
+id = "calls"
+holder = "azure"
+scope = { kinds = "calls" }
+answering = "standing"
+[[agreement.first-refusal]]
+id = "jobs"
+holder = "azure"
+scope = { kinds = "jobs" }
+answering = { within = "1h" }
+partial = true
+counter = true
+"#;
+
+fn call(id: u64, input: u64) -> Fact {
+    let (tenant, model) = (TenantId(0), ModelId(0));
+    Fact::CallArrived(Call { id: CallId(id), tenant, model, input, max_output: 100, region: None })
+}
+
+fn job(id: u64) -> Fact {
+    Fact::JobSubmitted(Job {
+        id: JobId(id),
+        name: "train".to_string(),
+        tenant: TenantId(0),
+        purpose: Purpose::Training,
+        model: Some("gpt-5".to_string()),
+        accelerators: vec!["h100".to_string()],
+        count: 32,
+        min_chunk: 8,
+        interconnect: None,
+        duration: Span(HOUR),
+        region: None,
+        data_class: String::new(),
+        labels: vec!["team=a".to_string()],
+        deadline: None,
+        budget: Some(Money(500_000_000_000)),
+    })
+}
+
+/// One of every fact, in an order in which each has an effect.
+fn facts() -> Vec<Fact> {
+    let failure = Failure {
+        kind: FailureKind::Throttled,
+        status: 429,
+        retry_after: Some(Span(2 * SECOND)),
+        evidence: Digest([7; 32]),
+    };
+    let observed = Observation { utilisation: Some(950_000), ..Observation::default() };
+    let usage = Usage { input: 900, cached_input: 64, output: 80, reasoning: 20, requests: 1 };
+    let settled = |call| Fact::CallSettled {
+        call: CallId(call),
+        usage,
+        source: Source::Provider,
+        ending: Ending::Complete,
+        first_byte: Span(SECOND / 4),
+        observed: Some(observed),
+    };
+    let answered = |offer, answer| Fact::Answered { offer: OfferId(offer), by: PartyId(1), answer };
+    let terms = Terms { count: 32, hour: Some(Money(3_500_000_000)), duration: Span(HOUR) };
+    let ended = |lease, ending| Fact::LeaseEnded { lease: LeaseId(lease), ending, accelerator_seconds: 60 };
+    vec![
+        Fact::Enacted { sources: vec![("law.toml".to_string(), LAW.to_string())] },
+        call(1, 1_000),
+        Fact::AttemptFailed { call: CallId(1), failure },
+        call(2, 1_000),
+        settled(1),
+        Fact::CapacityObserved { deployment: DeploymentId(0), observation: observed },
+        call(3, 5_000),
+        Fact::CallAbandoned { call: CallId(3) },
+        Fact::PoolDeclared { provider: ProviderId(0), accelerator: "h100".to_string(), free: 48 },
+        job(4),
+        Fact::Quoted {
+            job: JobId(4),
+            provider: ProviderId(1),
+            hour: Money(1_900_000_000),
+            until: Timestamp::MAX,
+        },
+        answered(1, Answer::Counter(terms)),
+        Fact::CounterAnswered { offer: OfferId(1), agreed: false },
+        answered(1, Answer::Partial(16)),
+        answered(1, Answer::Accept),
+        Fact::LeaseStarted { lease: LeaseId(3), engine: "pid-7".to_string() },
+        Fact::LeaseMetered { lease: LeaseId(3), accelerator_seconds: 600 },
+        ended(3, LeaseEnding::Interrupted),
+        ended(4, LeaseEnding::Lost),
+        Fact::Ticked,
+        Fact::JobCancelled { job: JobId(4) },
+        job(5),
+        answered(3, Answer::Decline("no room".to_string())),
+    ]
+}
+
+fn written() -> Vec<u8> {
+    let head = header(*b"firstright-test!");
+    let mut chain = Chain::new(&head).unwrap();
+    let mut bytes = head.to_vec();
+    let mut broker = Broker::new();
+    for (fact, nth) in facts().iter().zip(1u64..) {
+        let at = Timestamp(1_767_225_600 * SECOND + nth * SECOND);
+        let decisions = broker.step(at, fact);
+        chain.append(at, fact, &decisions, &mut bytes);
+    }
+    bytes
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal.frj")
+}
+
+#[test]
+fn the_bytes_are_those_of_yesterday() {
+    let bytes = written();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(golden(), &bytes).unwrap();
+    }
+    let known = fs::read(golden()).unwrap();
+    let first = bytes.iter().zip(&known).position(|(a, b)| a != b).unwrap_or(bytes.len().min(known.len()));
+    assert!(bytes == known, "the journal's format changed: the first other byte is at {first}");
+}
+
+#[test]
+fn yesterdays_journal_verifies_and_holds_every_fact() {
+    let mut kinds = std::collections::BTreeSet::new();
+    let verdict = verify(&fs::read(golden()).unwrap(), false, |record, _| {
+        let name = format!("{:?}", record.fact);
+        kinds.insert(name.split([' ', '(', '{']).next().unwrap_or_default().to_string());
+    });
+    assert_eq!(verdict.fault, None);
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
+}
