@@ -138,10 +138,10 @@ fn facts() -> Vec<Fact> {
         Fact::CounterAnswered { offer: OfferId(1), agreed: false },
         answered(1, Answer::Partial(16)),
         answered(1, Answer::Accept),
-        Fact::LeaseStarted { lease: LeaseId(3), engine: "pid-7".to_string() },
-        Fact::LeaseMetered { lease: LeaseId(3), accelerator_seconds: 600 },
-        ended(3, LeaseEnding::Interrupted),
-        ended(4, LeaseEnding::Lost),
+        Fact::LeaseStarted { lease: LeaseId(5), engine: "pid-7".to_string() },
+        Fact::LeaseMetered { lease: LeaseId(5), accelerator_seconds: 600 },
+        ended(5, LeaseEnding::Interrupted),
+        ended(6, LeaseEnding::Lost),
         Fact::Ticked,
         Fact::JobCancelled { job: JobId(4) },
         job(5),
@@ -151,7 +151,7 @@ fn facts() -> Vec<Fact> {
 
 fn written() -> Vec<u8> {
     let head = header(*b"firstright-test!");
-    let mut chain = Chain::new(&head).unwrap();
+    let mut chain = Chain::new(&head).expect("it is a header");
     let mut bytes = head.to_vec();
     let mut broker = Broker::new();
     for (fact, nth) in facts().iter().zip(1u64..) {
