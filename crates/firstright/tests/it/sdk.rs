@@ -180,7 +180,7 @@ fn plumbing(clouds: &sandbox::Running) -> String {
         ("oracle-down", "http://127.0.0.1:1/v1", plain, "oracle"),
     ];
     let mut text = String::from(
-        "agreements = [\"law.toml\"]\ndata = \"data\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 1\n\
+        "agreements = [\"law.toml\"]\ndata = \"data\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 1\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n",
     );
     for (tenant, key) in [("app", APP_KEY), ("bank", BANK_KEY)] {
