@@ -1,4 +1,4 @@
-//! Do the crates depend on each other only along DESIGN.md's arrows, and do all of them keep the lints?
+//! Do the crates depend on each other only along the arrows of ARCHITECTURE.md, and do all of them keep the lints?
 
 use toml::{Table, Value};
 

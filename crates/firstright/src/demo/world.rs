@@ -13,7 +13,7 @@ use crate::config::{
 };
 use crate::sandbox::Running as Clouds;
 
-/// The sample world: DESIGN's arrangement to the letter, with windows shortened for an audience.
+/// The sample world: the arrangement of January 2025, with windows shortened for an audience.
 pub const STARGATE: [(&str, &str); 2] = [
     ("agreements/stargate.toml", include_str!("../../../../agreements/stargate.toml")),
     ("agreements/stargate-demo.toml", include_str!("../../../../agreements/stargate-demo.toml")),
