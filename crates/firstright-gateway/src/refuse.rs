@@ -21,6 +21,8 @@ pub(crate) struct No {
     pub param: Option<String>,
     /// When trying again makes sense; none if it never does.
     pub retry_after: Option<Duration>,
+    /// The record that holds the decision, where there was one.
+    pub decision: Option<u64>,
 }
 
 impl No {
@@ -32,6 +34,7 @@ impl No {
             message: message.into(),
             param: None,
             retry_after: None,
+            decision: None,
         }
     }
 
@@ -73,7 +76,7 @@ impl No {
                 format!("refused (decision {record})")
             }
         };
-        No { status, code, kind, message, param: None, retry_after }
+        No { status, code, kind, message, param: None, retry_after, decision: Some(record) }
     }
 
     /// The answer.
@@ -85,6 +88,9 @@ impl No {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let retry = if self.retry_after.is_some() { "true" } else { "false" };
         headers.insert("x-should-retry", HeaderValue::from_static(retry));
+        if let Some(decision) = self.decision {
+            headers.insert("x-firstright-decision", HeaderValue::from(decision));
+        }
         if let Some(wait) = self.retry_after {
             headers.insert(
                 "retry-after-ms",

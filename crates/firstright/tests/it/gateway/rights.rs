@@ -84,6 +84,7 @@ fn an_exclusive_tenant_waits_for_its_party_and_for_nobody_else() {
     let begun = Instant::now();
     let told = |reply: &crate::world::Reply| {
         reply.refuses(429, "capacity_exhausted");
+        assert!(reply.decision() > 0, "the refusal can be explained");
         assert_eq!(reply.header("x-should-retry"), Some("true"));
         let ms: u64 = reply.header("retry-after-ms").unwrap().parse().unwrap();
         let s: u64 = reply.header("retry-after").unwrap().parse().unwrap();
