@@ -6,12 +6,40 @@ use firstright_core::fact::FailureKind;
 use firstright_core::scope::any;
 use firstright_core::title::Place;
 use firstright_core::units::{SECOND, Span, Timestamp};
-use firstright_core::world::{ClauseId, Entry, PartyId, ProviderId};
+use firstright_core::workload::{CallId, JobId, View};
+use firstright_core::world::{ClauseId, Entry, ModelId, PartyId, ProviderId};
 
-use crate::past::Past;
-use crate::spec::Work;
+use crate::past::{CallPast, JobPast, Past};
+use crate::spec::must;
+
+/// A workload as the law sees it, and what became of it so far.
+pub struct Work<'a> {
+    pub view: View<'a>,
+    pub call: Option<&'a CallPast<'a>>,
+    pub job: Option<&'a JobPast<'a>>,
+    /// Accelerators that are not placed yet; 1 for a call.
+    pub left: u32,
+}
 
 impl Past<'_> {
+    pub fn call(&self, id: CallId, model: ModelId) -> Result<Work<'_>, String> {
+        let past = &self.calls[&id];
+        must(past.serving.is_none() && !past.ended, "it is served, or had its one outcome")?;
+        let view = View::of_call(self.world, past.call.tenant, model, past.call.region.as_deref());
+        Ok(Work { view, call: Some(past), job: None, left: 1 })
+    }
+
+    pub fn job(&self, id: JobId) -> Result<Work<'_>, String> {
+        let past = &self.jobs[&id];
+        must(past.unplaced > 0, "nothing of it is left to place")?;
+        Ok(Work {
+            view: View::of_job(self.world, past.job),
+            call: None,
+            job: Some(past),
+            left: past.unplaced,
+        })
+    }
+
     /// Is it the kind of place that does such work?
     pub fn fits(&self, work: &Work<'_>, place: Place) -> bool {
         match place {

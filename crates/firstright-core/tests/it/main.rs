@@ -11,6 +11,7 @@ mod format;
 mod generate;
 mod past;
 mod properties;
+mod said;
 mod scenarios;
 mod spec;
 mod tamper;

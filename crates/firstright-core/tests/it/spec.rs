@@ -1,42 +1,21 @@
 //! Which outcomes are lawful? `docs/rights` as a checklist: who may serve, which rights stand before a placement, and has
 //! what each was released by happened? Preference, prices and the reckoning of capacity are not judged here.
 
-use firstright_core::clause::{Answering, CarveOut, Clause, FirstRefusal, Silence};
+use firstright_core::clause::{Answering, CarveOut, Clause, FirstRefusal};
 use firstright_core::decision::{Action, Decision, Ground, Refusal};
-use firstright_core::fact::{Answer, Fact, LeaseEnding, OfferId};
+use firstright_core::fact::{LeaseEnding, OfferId};
 use firstright_core::title::{Bar, Evidence, Place, Title};
 use firstright_core::units::{Money, Timestamp};
-use firstright_core::workload::{CallId, JobId, View};
-use firstright_core::world::{ClauseId, ModelId};
+use firstright_core::world::ClauseId;
 
-use crate::past::{CallPast, JobPast, Offered, Past};
+use crate::able::Work;
+use crate::past::Past;
+use crate::said::{Word, is_piece};
 
-type Check = Result<(), String>;
+pub type Check = Result<(), String>;
 
-/// A workload as the law sees it, and what became of it so far.
-pub struct Work<'a> {
-    pub view: View<'a>,
-    pub call: Option<&'a CallPast<'a>>,
-    pub job: Option<&'a JobPast<'a>>,
-    /// Accelerators that are not placed yet; 1 for a call.
-    pub left: u32,
-}
-
-/// What a holder that was asked has said.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Word {
-    Took(u32),
-    Declined,
-    Silent,
-}
-
-fn must(holds: bool, or: &str) -> Check {
+pub fn must(holds: bool, or: &str) -> Check {
     if holds { Ok(()) } else { Err(or.to_string()) }
-}
-
-/// [CH-10] Is it all that is left, or a part that is large enough and leaves a rest that is?
-fn is_piece(count: u32, left: u32, least: u32) -> bool {
-    count > 0 && (count == left || (count >= least && left >= count + least))
 }
 
 impl<'a> Past<'a> {
@@ -187,45 +166,12 @@ impl<'a> Past<'a> {
             .then_some(of)
     }
 
-    fn call(&self, id: CallId, model: ModelId) -> Result<Work<'_>, String> {
-        let past = &self.calls[&id];
-        must(past.serving.is_none() && !past.ended, "it is served, or had its one outcome")?;
-        let view = View::of_call(self.world, past.call.tenant, model, past.call.region.as_deref());
-        Ok(Work { view, call: Some(past), job: None, left: 1 })
-    }
-
-    fn job(&self, id: JobId) -> Result<Work<'_>, String> {
-        let past = &self.jobs[&id];
-        must(past.unplaced > 0, "nothing of it is left to place")?;
-        Ok(Work {
-            view: View::of_job(self.world, past.job),
-            call: None,
-            job: Some(past),
-            left: past.unplaced,
-        })
-    }
-
     /// Of all refusals those that say that nobody may serve; want of room is not judged here.
     fn refused(&self, work: &Work<'_>, refusal: Refusal) -> Check {
         let nobody = matches!(refusal, Refusal::NoProvider | Refusal::Contract | Refusal::Compliance);
         let budget = work.job.is_some_and(|job| job.job.budget.is_some());
         let somebody = self.every_place().any(|place| self.fits(work, place) && self.may(work, place));
         must(!nobody || budget || !somebody, "somebody may serve")
-    }
-
-    /// The offer that is open.
-    fn open<'b>(&self, work: &Work<'b>) -> Option<&'b Offered<'b>> {
-        work.job?.offers.iter().find(|one| !one.withdrawn && self.word(one).is_none())
-    }
-
-    /// The offer that a holder took last and was not placed by yet, and how many accelerators of it.
-    fn taken<'b>(&self, work: &Work<'b>) -> Option<(&'b Offered<'b>, u32)> {
-        let job = work.job?;
-        let mut offers = job.offers[job.anew..].iter().rev().filter(|one| !one.spent && !one.withdrawn);
-        offers.find_map(|one| match self.word(one)?.1 {
-            Word::Took(count) => Some((one, count)),
-            Word::Declined | Word::Silent => None,
-        })
     }
 
     /// [FR-2] The rights in force over it by rank; [FR-5] that by which it was offered last goes on until it is placed.
@@ -242,53 +188,5 @@ impl<'a> Past<'a> {
             .collect();
         rights.sort_by_key(|(_, right)| right.rank);
         rights
-    }
-
-    /// [FR-19] What the holder said, if it let the work pass since the last trigger. [FR-13] That lasts for the protection
-    /// period; as evidence also as long as the word stands of somebody who was asked within it.
-    fn let_pass<'b>(
-        &self,
-        work: &Work<'b>,
-        id: ClauseId,
-        evidence: bool,
-    ) -> Option<(Timestamp, Word, &'b Offered<'b>)> {
-        let job = work.job?;
-        let offer = job.offers[job.anew..].iter().rev().find(|one| one.clause == id && !one.withdrawn)?;
-        let (at, word) = self.word(offer)?;
-        let Clause::FirstRefusal(right) = &self.world.clause(id).clause else { return None };
-        let stands = |one: &&Offered<'_>| !one.spent && matches!(self.word(one), Some((_, Word::Took(_))));
-        let kept = job.offers[job.anew..].iter().find(stands).filter(|_| evidence);
-        let then = kept.map_or(self.now, |one| one.made);
-        let lasts = right.protection.is_none_or(|span| then < at.plus(span));
-        (lasts && word != Word::Took(offer.terms.count)).then_some((at, word, offer))
-    }
-
-    /// What the holder has said to the offer, and when; silence is an answer.
-    pub fn word(&self, offer: &Offered<'_>) -> Option<(Timestamp, Word)> {
-        let Clause::FirstRefusal(right) = &self.world.clause(offer.clause).clause else { return None };
-        let (all, mut counter) = (offer.terms.count, None);
-        for (at, left, fact) in offer.said.iter().filter(|said| said.0 < offer.until) {
-            let fit = |count: &u32| *count == all || is_piece(*count, *left, offer.least);
-            let took = match fact {
-                Fact::Answered { by, .. } if *by != offer.holder => None, // [FR-11]
-                Fact::Answered { answer: Answer::Accept, .. } => Some(all), // [FR-6]
-                Fact::Answered { answer: Answer::Decline(_), .. } => return Some((*at, Word::Declined)),
-                Fact::Answered { answer: Answer::Partial(count), .. } => {
-                    Some(*count.min(&all)).filter(|count| *count == all || right.partial).filter(fit) // [FR-9]
-                }
-                Fact::Answered { answer: Answer::Counter(terms), .. } => {
-                    let allowed = right.counter && terms.duration == offer.terms.duration; // [FR-10]
-                    counter = Some(terms.count.min(all)).filter(|_| allowed).filter(fit).or(counter);
-                    None
-                }
-                Fact::CounterAnswered { agreed, .. } => counter.take().filter(|_| *agreed),
-                _ => None,
-            };
-            if let Some(count) = took {
-                return Some((*at, Word::Took(count)));
-            }
-        }
-        let silence = if right.silence == Silence::Accepts { Word::Took(all) } else { Word::Silent };
-        (self.now >= offer.until).then_some((offer.until, silence)) // [FR-8]
     }
 }
