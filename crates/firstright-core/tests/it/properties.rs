@@ -5,13 +5,14 @@ use firstright_core::fact::Fact;
 use firstright_core::journal::{Chain, Fault, HEADER, header, verify};
 use firstright_core::show;
 use proptest::prelude::{any, prop};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use crate::generate::{Event, Play, Tape, play};
 use crate::past::Past;
 use crate::tamper;
 
-/// Cases in a normal run; `PROPTEST_CASES` asks for more.
+/// Cases in a normal run, which are the same each time, so that a run that fails has something to do with what was changed.
+/// `PROPTEST_CASES` asks for more, and for other ones each time.
 const CASES: u32 = 2_000;
 
 fn check(cases: u32, property: impl Fn(&Play) -> Result<(), String>) {
@@ -22,7 +23,11 @@ fn check(cases: u32, property: impl Fn(&Play) -> Result<(), String>) {
         ..Config::default()
     };
     let tapes = prop::collection::vec(any::<u16>(), 60..700);
-    let outcome = TestRunner::new(config).run(&tapes, |tape| {
+    let mut runner = match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    let outcome = runner.run(&tapes, |tape| {
         let played = play(&mut Tape::new(tape));
         property(&played).map_err(|problem| TestCaseError::fail(problem + &story(&played)))
     });
