@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use firstright_core::Broker;
-use firstright_core::journal::{Chain, HEADER, Replay, verify};
+use firstright_core::journal::{Chain, HEADER, Record, Replay, verify};
 use firstright_core::settle::{Line, What};
 use firstright_core::show;
 use firstright_core::units::Timestamp;
@@ -101,34 +101,30 @@ pub fn run_explain(args: &ExplainArgs) -> Result<(), String> {
     let (path, bytes) = read(&args.journal)?;
     let fail =
         |why: String| format!("failed to explain record {} of `{}`: {why}", args.record, path.display());
-    let head: &[u8; HEADER] = bytes.first_chunk().ok_or_else(|| fail("this is not a journal".to_string()))?;
-    let mut chain = Chain::new(head).map_err(|fault| fail(fault.to_string()))?;
-    let mut replay = Replay::default();
-    let mut at = HEADER;
-    while let Some((record, length)) = chain.read(&bytes[at..]).map_err(|fault| fail(fault.to_string()))? {
-        at += length;
-        if record.seq < args.record {
-            replay.record(&record).map_err(|fault| fail(fault.to_string()))?;
-            continue;
+    let mut found = None;
+    let replayed = replay(&bytes, |record, broker| {
+        let wanted = record.seq == args.record;
+        if wanted {
+            found = Some((record.clone(), broker.explain(record.at, &record.fact)));
         }
-        let weighed = replay.broker.explain(record.at, &record.fact);
-        println!("record {} at {}", record.seq, record.at);
-        if let Some(weighed) = weighed {
-            println!("\n{}", weighed.workload);
-            println!("\nrights, in the order of asking:");
-            list(weighed.rights.iter().map(|right| format!("  {right}")), "  none");
-            println!("\nplaces with such capacity:");
-            let width = weighed.places.iter().map(|(place, _)| place.len()).max().unwrap_or(0);
-            list(weighed.places.iter().map(|(place, how)| format!("  {place:width$}  {how}")), "  none");
-        }
-        replay.record(&record).map_err(|fault| fail(fault.to_string()))?;
-        println!("\ndecided:");
-        let world = replay.broker.world().cloned();
-        let world = world.ok_or_else(|| fail("no law was enacted before it".to_string()))?;
-        list(record.decisions.iter().map(|one| decision_lines(&world, one)), "  nothing follows");
-        return Ok(());
+        !wanted
+    });
+    let broker = replayed.map_err(&fail)?;
+    let (record, weighed) =
+        found.ok_or_else(|| fail(format!("the journal has {} records", broker.records())))?;
+    println!("record {} at {}", record.seq, record.at);
+    if let Some(weighed) = weighed {
+        println!("\n{}", weighed.workload);
+        println!("\nrights, in the order of asking:");
+        list(weighed.rights.iter().map(|right| format!("  {right}")), "  none");
+        println!("\nplaces with such capacity:");
+        let width = weighed.places.iter().map(|(place, _)| place.len()).max().unwrap_or(0);
+        list(weighed.places.iter().map(|(place, how)| format!("  {place:width$}  {how}")), "  none");
     }
-    Err(fail(format!("the journal has {} records", chain.next() - 1)))
+    println!("\ndecided:");
+    let world = broker.world().ok_or_else(|| fail("no law was enacted before it".to_string()))?;
+    list(record.decisions.iter().map(|one| decision_lines(world, one)), "  nothing follows");
+    Ok(())
 }
 
 /// The settlement of every period on record.
@@ -138,7 +134,7 @@ pub fn run_explain(args: &ExplainArgs) -> Result<(), String> {
 pub fn run_settle(args: &SettleArgs) -> Result<(), String> {
     let (path, bytes) = read(&args.journal)?;
     let replayed =
-        replay_all(&bytes).map_err(|why| format!("failed to settle `{}`: {why}", path.display()))?;
+        replay(&bytes, |_, _| true).map_err(|why| format!("failed to settle `{}`: {why}", path.display()))?;
     let last = replayed.last();
     let world = replayed.world().ok_or("failed to settle: no law was enacted")?;
     for line in replayed.settlement(last) {
@@ -150,13 +146,17 @@ pub fn run_settle(args: &SettleArgs) -> Result<(), String> {
     Ok(())
 }
 
-fn replay_all(bytes: &[u8]) -> Result<Broker, String> {
+/// Replays a journal and returns the broker after it. `before` sees each record with the broker just before it; the replay
+/// ends with the first for which it says false.
+fn replay(bytes: &[u8], mut before: impl FnMut(&Record, &Broker) -> bool) -> Result<Broker, String> {
     let head: &[u8; HEADER] = bytes.first_chunk().ok_or("this is not a journal")?;
     let mut chain = Chain::new(head).map_err(|fault| fault.to_string())?;
     let mut replay = Replay::default();
     let mut at = HEADER;
-    while let Some((record, length)) = chain.read(&bytes[at..]).map_err(|fault| fault.to_string())? {
+    let mut go_on = true;
+    while go_on && let Some((record, length)) = chain.read(&bytes[at..]).map_err(|fault| fault.to_string())? {
         at += length;
+        go_on = before(&record, &replay.broker);
         replay.record(&record).map_err(|fault| fault.to_string())?;
     }
     Ok(replay.broker)

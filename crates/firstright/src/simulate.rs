@@ -205,7 +205,7 @@ fn finish(
 }
 
 /// With one decimal.
-fn percent(part: u64, of: u64) -> String {
+pub(crate) fn percent(part: u64, of: u64) -> String {
     let tenths = u128::from(part) * 1_000 / u128::from(of.max(1));
     format!("{}.{} %", tenths / 10, tenths % 10)
 }

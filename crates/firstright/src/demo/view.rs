@@ -13,6 +13,7 @@ use firstright_engine::Engine;
 
 use super::surge::Tally;
 use super::world::tenant_key;
+use crate::simulate::percent;
 
 /// Columns of a bar that stands for everything.
 const BAR: u64 = 40;
@@ -119,12 +120,6 @@ fn bars(page: &mut String, title: &str, counts: &BTreeMap<String, u64>, all: u64
         let _ = writeln!(page, "  {name:width$}  {count:>6}  {:>6}  {bar}", percent(*count, all));
     }
     page.push('\n');
-}
-
-/// Tenths of a percent.
-fn percent(part: u64, all: u64) -> String {
-    let tenths = part * 1_000 / all.max(1);
-    format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// What is owed so far.

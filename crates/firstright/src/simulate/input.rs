@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use firstright_core::text;
 
 use super::shown;
+use crate::config::read_law;
 
 /// A trace's name and its lines; one that ends in `.zst` is decompressed on the way.
 pub(crate) fn open(path: &Path) -> Result<(String, Box<dyn BufRead>), String> {
@@ -25,12 +26,7 @@ pub(super) fn law(files: &[PathBuf]) -> Result<Option<Vec<(String, String)>>, St
     if files.is_empty() {
         return Ok(None);
     }
-    let mut sources = Vec::new();
-    for path in files {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("failed to read `{}`: {error}", shown(path)))?;
-        sources.push((shown(path), text));
-    }
+    let sources = read_law(files)?;
     let (world, diagnostics) = text::read(&sources);
     if world.is_none() {
         let rendered: Vec<String> = diagnostics.iter().map(|one| one.render(&sources)).collect();
