@@ -28,7 +28,7 @@ pub const MAGIC: [u8; 8] = *b"FRJRNL1\n";
 pub const HEADER: usize = 24;
 /// The version of the rules that this crate decides by. A journal names it in each record: replaying an old one needs
 /// the rules of its day.
-pub const RULES: u16 = 1;
+pub const RULES: u16 = 2;
 /// The largest body: an enacted law of 64 files of 1 MiB is by far the largest fact.
 pub const MAX_BODY: usize = 80 << 20;
 /// Bytes of a frame beside its body.
@@ -212,20 +212,21 @@ impl Chain {
         let Some((body, rest)) = rest.split_at_checked(length) else { return Err(Fault::Torn { seq }) };
         let Some((digest, _)) = rest.split_first_chunk::<32>() else { return Err(Fault::Torn { seq }) };
         let tip = follow(self.tip, body);
-        let record = postcard::from_bytes::<Record>(body);
         if tip.0 != *digest {
-            return Err(match record {
-                Ok(record) if record.seq != seq => Fault::Missing { seq, found: record.seq },
+            return Err(match number_of(body) {
+                Some(found) if found != seq => Fault::Missing { seq, found },
                 _ => Fault::Altered { seq },
             });
         }
-        let record = record.map_err(|_| Fault::Altered { seq })?;
-        if record.seq != seq {
-            return Err(Fault::Missing { seq, found: record.seq });
+        // Asked first: what other rules wrote may have another shape.
+        let (rules, found) = rules_and_number(body).ok_or(Fault::Altered { seq })?;
+        if rules != RULES {
+            return Err(Fault::OtherRules { seq, rules });
         }
-        if record.rules != RULES {
-            return Err(Fault::OtherRules { seq, rules: record.rules });
+        if found != seq {
+            return Err(Fault::Missing { seq, found });
         }
+        let record = postcard::from_bytes::<Record>(body).map_err(|_| Fault::Altered { seq })?;
         self.tip = tip;
         self.next = seq.saturating_add(1);
         Ok(Some((record, length.saturating_add(FRAME))))
@@ -235,6 +236,11 @@ impl Chain {
 /// The number of the record that these bytes encode, if they encode one. Says nothing of the chain.
 pub fn number_of(body: &[u8]) -> Option<u64> {
     postcard::from_bytes::<Record>(body).ok().map(|record| record.seq)
+}
+
+/// The rules and the number with which every record begins, whatever the rules.
+fn rules_and_number(body: &[u8]) -> Option<(u16, u64)> {
+    postcard::take_from_bytes::<(u16, u64)>(body).ok().map(|(begin, _)| begin)
 }
 
 fn follow(tip: Digest, body: &[u8]) -> Digest {

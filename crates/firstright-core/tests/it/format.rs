@@ -8,7 +8,7 @@ use firstright_core::Broker;
 use firstright_core::fact::{
     Answer, Ending, Fact, Failure, FailureKind, LeaseEnding, LeaseId, Observation, OfferId, Source, Terms,
 };
-use firstright_core::journal::{Chain, header, verify};
+use firstright_core::journal::{Chain, Fault, header, verify};
 use firstright_core::units::{HOUR, Money, SECOND, Span, Timestamp};
 use firstright_core::usage::Usage;
 use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
@@ -186,4 +186,12 @@ fn yesterdays_journal_verifies_and_holds_every_fact() {
     });
     assert_eq!(verdict.fault, None);
     assert_eq!(kinds.len(), 16, "{kinds:?}");
+}
+
+/// What older rules decided is named as such, and is never replayed by these.
+#[test]
+fn a_journal_of_other_rules_is_refused_by_name() {
+    let old = fs::read(golden().with_file_name("journal-rules-1.frj")).unwrap();
+    let verdict = verify(&old, false, |_, _| panic!("nothing of it is read as if it were ours"));
+    assert_eq!(verdict.fault, Some(Fault::OtherRules { seq: 1, rules: 1 }));
 }
