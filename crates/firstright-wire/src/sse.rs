@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use crate::openai::response::Malformed;
+
 /// Finds event ends; three flags are its whole state, so nothing can grow.
 #[derive(Debug, Clone)]
 pub struct Framer {
@@ -66,6 +68,52 @@ impl Framer {
     #[must_use]
     pub fn is_between_events(&self) -> bool {
         self.ending
+    }
+}
+
+/// The largest event that a translator waits for, in bytes. What is translated must be whole, and some providers send a
+/// picture or all arguments of a call in one event.
+pub const MAX_WHOLE_EVENT_BYTES: usize = 16 << 20;
+
+/// Gives out whole events however the stream is cut; for translators, which can't let half an event pass.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    framer: Framer,
+    carry: Vec<u8>,
+}
+
+impl Events {
+    /// Takes the next chunk and visits each event that is whole with it, its blank line included.
+    ///
+    /// # Errors
+    /// [`Malformed`] of the visit, or for an event of more than [`MAX_WHOLE_EVENT_BYTES`].
+    pub fn push(
+        &mut self,
+        chunk: &[u8],
+        mut visit: impl FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let mut start = 0;
+        while let Some(end) = self.framer.next_end(chunk, start) {
+            if self.carry.is_empty() {
+                visit(&chunk[start..end])?;
+            } else {
+                self.carry.extend_from_slice(&chunk[start..end]);
+                let event = std::mem::take(&mut self.carry);
+                visit(&event)?;
+            }
+            start = end;
+        }
+        if self.carry.len() + chunk.len() - start > MAX_WHOLE_EVENT_BYTES {
+            self.carry = Vec::new();
+            return Err(Malformed { at: MAX_WHOLE_EVENT_BYTES, expected: "the end of an event" });
+        }
+        self.carry.extend_from_slice(&chunk[start..]);
+        Ok(())
+    }
+
+    /// What came after the last whole event. A last event that lacks only its blank line may be in it.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.carry)
     }
 }
 

@@ -62,3 +62,30 @@ fn names_that_only_begin_alike_are_other_fields() {
     assert_eq!(fields(b"database: x\nevents: y\n data: z\n\n"), Fields::default());
     assert_eq!(fields(b"data:  two spaces\n\n").data.as_deref(), Some(&b" two spaces"[..]));
 }
+
+#[test]
+fn whole_events_come_out_of_any_cut() {
+    let stream = b"data: a\r\n\r\n: c\n\ndata: b\r\rdata: \xf0\x9f\x98\x80\n\ndata: rest\n";
+    let collect = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut events, mut seen) = (Events::default(), Vec::new());
+        for chunk in chunks {
+            events
+                .push(chunk, |event| {
+                    seen.push(fields(event).data.map(std::borrow::Cow::into_owned));
+                    Ok(())
+                })
+                .unwrap();
+        }
+        (seen, events.take_rest())
+    };
+    let whole = collect(&mut std::iter::once(&stream[..]));
+    assert_eq!(whole.0.len(), 4);
+    assert_eq!(whole.1, b"data: rest\n");
+    for size in 1..stream.len() {
+        assert_eq!(collect(&mut stream.chunks(size)), whole, "in chunks of {size}");
+    }
+    let mut events = Events::default();
+    let half = vec![b'x'; MAX_WHOLE_EVENT_BYTES / 2 + 1];
+    events.push(&half, |_| Ok(())).unwrap();
+    assert!(events.push(&half, |_| Ok(())).is_err());
+}
