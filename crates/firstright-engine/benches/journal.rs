@@ -75,7 +75,8 @@ fn main() {
         let began = Instant::now();
         let mut last = 0;
         for _ in 0..CALLS {
-            let (call, _) = opened.engine.submit_call(arrived);
+            let (call, _) =
+                opened.engine.submit_call(&opened.engine.world(), arrived).expect("the law is the same");
             last = opened.engine.submit(&settled(call)).record;
         }
         opened.engine.wait_durable(last);

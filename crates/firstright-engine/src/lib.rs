@@ -93,12 +93,20 @@ impl Engine {
         self.shared.submit(fact)
     }
 
-    /// The same for a fact that needs a new call's number.
-    pub fn submit_call(&self, make: impl FnOnce(CallId) -> Fact) -> (CallId, Stepped) {
+    /// The same for a fact that needs a new call's number, and names parts of `world` by theirs. `None` if another law
+    /// holds by now: those numbers may mean something else under it.
+    pub fn submit_call(
+        &self,
+        world: &Arc<World>,
+        make: impl FnOnce(CallId) -> Fact,
+    ) -> Option<(CallId, Stepped)> {
         let mut inner = self.shared.lock();
+        if !inner.broker.world().is_some_and(|holds| Arc::ptr_eq(holds, world)) {
+            return None;
+        }
         let id = CallId(inner.next_call);
         inner.next_call += 1;
-        (id, self.shared.step(inner, &make(id)))
+        Some((id, self.shared.step(inner, &make(id))))
     }
 
     /// The same for a fact that needs a new job's number.

@@ -1,30 +1,33 @@
 //! What becomes of one request: who calls, what is asked, where it goes, and what comes back?
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{Ending, Fact};
 use firstright_core::workload::Call;
-use firstright_core::world::{DeploymentId, ModelId, World};
+use firstright_core::world::{DeploymentId, ModelId};
 use firstright_engine::{Engine, Noted};
 use firstright_wire::headers::forwards_request;
 use firstright_wire::openai::request::{Peek, peek, rewrite};
 use firstright_wire::openai::response;
 use firstright_wire::operation::{Operation, PathRefused, Route};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::answer::{Answer, hook, usage_of};
 use crate::attempt::{Failed, limits_of, observation_of};
 use crate::endpoint::Endpoint;
-use crate::keys::{Keys, Principal};
-use crate::listen::{BodyLimits, RequestBodyError, read_whole};
+use crate::keys::Principal;
+use crate::listen::{RequestBodyError, read_whole};
 use crate::open_call::OpenCall;
 use crate::refuse::No;
 use crate::relay::Reply;
-use crate::told::{Labels, Told};
-use crate::upstream::{self, BadHead, Budgets, Client, RequestHead};
+use crate::setup::Setup;
+use crate::told::Told;
+use crate::upstream::{self, BadHead, Client, RequestHead};
 
 /// Output tokens reserved for a request that bounds none: about the 90th percentile of real chat traffic (Azure's
 /// conversation trace of 2023 has it at 458, and today's answers are longer).
@@ -36,21 +39,15 @@ const MAX_WHOLE_ANSWER: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Gateway {
     /// The decisions.
-    pub engine: Arc<Engine>,
-    /// The law that ids are resolved by.
-    pub world: Arc<World>,
-    /// Where each deployment of the law is, by its number; none for one that configuration does not reach.
-    pub endpoints: Vec<Option<Endpoint>>,
-    /// Who may call.
-    pub keys: Keys,
-    /// How long each part of an attempt may take.
-    pub budgets: Budgets,
-    /// What a request's body may be.
-    pub body: BodyLimits,
-    /// What callers are told again and again.
-    pub labels: Labels,
-    /// Headers of a request that pass to providers beside the usual.
-    pub forward: Vec<HeaderName>,
+    engine: Arc<Engine>,
+    /// The configuration in force. Each request takes it once, at its start, and sees no other.
+    setup: ArcSwap<Setup>,
+}
+
+/// One request on its way: the one version of the configuration that it sees, and the decisions.
+struct Handling<'a> {
+    engine: &'a Arc<Engine>,
+    setup: &'a Setup,
 }
 
 /// What is asked, once everything about it is known.
@@ -70,14 +67,33 @@ struct Answered {
 }
 
 impl Gateway {
+    /// A gateway with its first configuration.
+    pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
+        Gateway { engine, setup: ArcSwap::from_pointee(setup) }
+    }
+
+    /// Puts another configuration in force, at once and whole; what has begun goes on under the one before.
+    pub fn put(&self, setup: Setup) {
+        self.setup.store(Arc::new(setup));
+    }
+
+    /// The configuration in force.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.setup.load_full()
+    }
+
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
-        match self.try_handle(&client, request).await {
+        let setup = self.setup();
+        let handling = Handling { engine: &self.engine, setup: &setup };
+        match handling.try_handle(&client, request).await {
             Ok(answer) => answer,
             Err(no) => no.answer(),
         }
     }
+}
 
+impl Handling<'_> {
     async fn try_handle(&self, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
         let (parts, body) = request.into_parts();
         if parts.uri.path() == "/healthz" {
@@ -96,7 +112,7 @@ impl Gateway {
         if parts.method != Method::POST {
             return Err(No::bad(StatusCode::METHOD_NOT_ALLOWED, "bad_method", "this path takes POST only"));
         }
-        let body = read_whole(body, self.body).await.map_err(|error| bad_body(&error))?;
+        let body = read_whole(body, self.setup.body).await.map_err(|error| bad_body(&error))?;
         let asked = self.asked(route, principal, &parts.headers, &body)?;
         self.call(client, principal, &asked).await
     }
@@ -106,7 +122,7 @@ impl Gateway {
         let bearer = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let bearer = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
         let presented = bearer.or_else(|| headers.get("api-key").map(HeaderValue::as_bytes));
-        presented.and_then(|key| self.keys.find(key)).ok_or_else(|| {
+        presented.and_then(|key| self.setup.keys.find(key)).ok_or_else(|| {
             let mut no =
                 No::bad(StatusCode::UNAUTHORIZED, "invalid_api_key", "the API key is missing or not known");
             no.kind = "authentication_error";
@@ -119,7 +135,7 @@ impl Gateway {
         if method != Method::GET {
             return Err(No::bad(StatusCode::METHOD_NOT_ALLOWED, "bad_method", "this path takes GET only"));
         }
-        let tenant = self.world.tenant(principal.tenant);
+        let tenant = self.setup.world.tenant(principal.tenant);
         let may =
             |model: &&String| principal.may_use(model) && firstright_core::scope::any(&tenant.models, model);
         let shown = |model: &String| {
@@ -128,11 +144,11 @@ impl Gateway {
         };
         let body = match route.model {
             Some(wanted) => {
-                let found = self.world.models.iter().filter(may).find(|model| *model == wanted);
+                let found = self.setup.world.models.iter().filter(may).find(|model| *model == wanted);
                 shown(found.ok_or_else(|| unknown_model(wanted))?)
             }
             None => {
-                let models: Vec<String> = self.world.models.iter().filter(may).map(shown).collect();
+                let models: Vec<String> = self.setup.world.models.iter().filter(may).map(shown).collect();
                 format!(r#"{{"object":"list","data":[{}]}}"#, models.join(","))
             }
         };
@@ -170,7 +186,7 @@ impl Gateway {
             no.param = Some("model".to_string());
             no
         })?;
-        let model = self.world.find_model(name).ok_or_else(|| unknown_model(name))?;
+        let model = self.setup.world.find_model(name).ok_or_else(|| unknown_model(name))?;
         if !principal.may_use(name) {
             let message = format!("this key may not use the model `{name}`");
             let mut no = No::bad(StatusCode::FORBIDDEN, "model_not_permitted", message);
@@ -198,8 +214,12 @@ impl Gateway {
         let (tenant, model, input) = (principal.tenant, asked.model, asked.peek.estimated_input_tokens);
         let max_output = output.saturating_mul(asked.peek.choices.max(1));
         let make = |id| Fact::CallArrived(Call { id, tenant, model, input, max_output, region });
-        let (id, stepped) = self.engine.submit_call(make);
-        let mut open = OpenCall::new(Arc::clone(&self.engine), id, input);
+        let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
+            let mut no = No::bad(StatusCode::SERVICE_UNAVAILABLE, "law_changed", "the law changed just now");
+            no.retry_after = Some(Duration::ZERO);
+            return Err(no);
+        };
+        let mut open = OpenCall::new(Arc::clone(self.engine), id, input);
         let mut next = open.heed(stepped.record, stepped.decisions);
         loop {
             let Some(Noted { record, decision }) = next else {
@@ -218,7 +238,7 @@ impl Gateway {
                 Action::Refuse { refusal, .. } => {
                     // A refusal is an answer too: it goes out once it is on record.
                     self.engine.durable(record).await;
-                    return Err(No::of(refusal, self.world.model(asked.model), record));
+                    return Err(No::of(refusal, self.setup.world.model(asked.model), record));
                 }
                 _ => {
                     return Err(No::bad(
@@ -257,7 +277,7 @@ impl Gateway {
         deployment: DeploymentId,
         served: ModelId,
     ) -> Result<Answered, Failed> {
-        let endpoint = self.endpoints.get(deployment.index()).and_then(Option::as_ref);
+        let endpoint = self.setup.endpoints.get(deployment.index()).and_then(Option::as_ref);
         let Some(endpoint) = endpoint else {
             return Err(Failed::broken("no endpoint is configured for this deployment"));
         };
@@ -272,7 +292,7 @@ impl Gateway {
             let head = self.head_for(asked, endpoint, &path);
             let head = head.map_err(|error| Failed::broken(&error.to_string()))?;
             open.dialling();
-            let sent = client.send(&endpoint.target, head, vec![body], &self.budgets).await;
+            let sent = client.send(&endpoint.target, head, vec![body], &self.setup.budgets).await;
             let response = sent.map_err(|error| Failed::unanswered(&error))?;
             if response.status.is_success() {
                 open.answered();
@@ -291,7 +311,7 @@ impl Gateway {
 
     /// The body as this provider takes it: its own name for the model, the wish for usage, and every other byte.
     fn body_for(&self, asked: &Asked<'_>, name: &str, served: ModelId, inject: bool) -> Bytes {
-        let renamed = name != self.world.model(asked.model) || served != asked.model;
+        let renamed = name != self.setup.world.model(asked.model) || served != asked.model;
         let name = (renamed || asked.peek.model.is_none()).then_some(name);
         if name.is_none() && !inject {
             return asked.body.clone();
@@ -303,7 +323,7 @@ impl Gateway {
     fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(path)?;
         for (name, value) in asked.headers {
-            if forwards_request(name.as_str()) || self.forward.contains(name) {
+            if forwards_request(name.as_str()) || self.setup.forward.contains(name) {
                 head.header(name.as_str(), value.as_bytes())?;
             }
         }
@@ -372,7 +392,7 @@ impl Gateway {
 
     /// What the caller learns of the decision.
     fn told(&self, decision: &Decision, record: u64, deployment: DeploymentId) -> Told {
-        self.labels.told(&self.world, decision, record, deployment)
+        self.setup.labels.told(&self.setup.world, decision, record, deployment)
     }
 }
 

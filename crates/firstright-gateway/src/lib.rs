@@ -4,6 +4,7 @@
 //! No rule about who serves a request stands here.
 
 pub mod handler;
+pub mod setup;
 pub mod keys;
 pub mod endpoint;
 mod open_call;
@@ -19,3 +20,4 @@ mod chunked;
 mod length;
 
 pub use handler::Gateway;
+pub use setup::Setup;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstright_engine::{Engine, Opened, Tail};
-use firstright_gateway::Gateway;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server};
 use firstright_gateway::told::Labels;
 use firstright_gateway::upstream::{Client, PoolLimits};
+use firstright_gateway::{Gateway, Setup};
 
 use crate::admin;
 use crate::config::{Config, read_law};
@@ -60,8 +60,7 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
     }
     let world = engine.world();
-    let gateway = Arc::new(Gateway {
-        engine: Arc::clone(&engine),
+    let setup = Setup {
         endpoints: config.endpoints(&world)?,
         keys: config.keys(&world)?,
         labels: Labels::of(&world),
@@ -69,7 +68,8 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         budgets: config.budgets(),
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
         forward: config.forwarded()?,
-    });
+    };
+    let gateway = Arc::new(Gateway::new(Arc::clone(&engine), setup));
     let limits = Limits {
         connections: config.gateway.max_connections,
         grace: Duration::from_secs(config.gateway.drain_s),

@@ -77,7 +77,8 @@ fn settle(call: CallId) -> Fact {
 fn book(folder: &Folder, calls: u64) {
     let opened = open(&folder.0);
     for _ in 0..calls {
-        let (id, stepped) = opened.engine.submit_call(call);
+        let (id, stepped) =
+            opened.engine.submit_call(&opened.engine.world(), call).expect("the law is the same");
         assert!(matches!(stepped.decisions[0].action, Action::Serve { .. }));
         let stepped = opened.engine.submit(&settle(id));
         opened.engine.wait_durable(stepped.record);
@@ -90,7 +91,7 @@ fn a_book_reads_back_and_goes_on() {
     book(&folder, 10);
     let opened = open(&folder.0);
     assert_eq!((opened.records, opened.tail, opened.estimated), (21, Tail::Whole, 0));
-    let (id, _) = opened.engine.submit_call(call);
+    let (id, _) = opened.engine.submit_call(&opened.engine.world(), call).expect("the law is the same");
     assert_eq!(id, CallId(11), "numbers are not given twice");
     opened.engine.close();
     let verdict = verify(&fs::read(folder.journal()).unwrap(), false, |_, _| ());
@@ -101,7 +102,7 @@ fn a_book_reads_back_and_goes_on() {
 fn open_calls_are_settled_by_estimate() {
     let folder = Folder::new("estimates");
     let opened = open(&folder.0);
-    let (_, stepped) = opened.engine.submit_call(call);
+    let (_, stepped) = opened.engine.submit_call(&opened.engine.world(), call).expect("the law is the same");
     opened.engine.wait_durable(stepped.record);
     drop(opened);
     let opened = open(&folder.0);
@@ -188,7 +189,8 @@ fn many_threads_make_one_chain() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let (id, _) = opened.engine.submit_call(call);
+                    let (id, _) =
+                        opened.engine.submit_call(&opened.engine.world(), call).expect("the law is the same");
                     let stepped = opened.engine.submit(&settle(id));
                     opened.engine.wait_durable(stepped.record);
                 }

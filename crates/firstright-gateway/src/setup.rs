@@ -1,0 +1,31 @@
+//! By what is a request handled? One immutable version of the configuration, with the law that its numbers belong to.
+
+use std::sync::Arc;
+
+use firstright_core::world::World;
+use http::HeaderName;
+
+use crate::endpoint::Endpoint;
+use crate::keys::Keys;
+use crate::listen::BodyLimits;
+use crate::told::Labels;
+use crate::upstream::Budgets;
+
+/// What a request's handling reads. It never changes: a reload makes another one.
+#[derive(Debug)]
+pub struct Setup {
+    /// The law that ids are resolved by.
+    pub world: Arc<World>,
+    /// Where each deployment of the law is, by its number; none for one that configuration does not reach.
+    pub endpoints: Vec<Option<Endpoint>>,
+    /// Who may call.
+    pub keys: Keys,
+    /// How long each part of an attempt may take.
+    pub budgets: Budgets,
+    /// What a request's body may be.
+    pub body: BodyLimits,
+    /// What callers are told again and again.
+    pub labels: Labels,
+    /// Headers of a request that pass to providers beside the usual.
+    pub forward: Vec<HeaderName>,
+}
