@@ -9,6 +9,7 @@
 //! over it, or buffers more than the constant named beside the buffer.
 
 pub mod azure;
+pub mod bedrock;
 pub mod headers;
 mod json;
 pub mod openai;

@@ -1,0 +1,3 @@
+//! How does Amazon Bedrock's Converse dialect speak?
+
+pub mod eventstream;
