@@ -34,6 +34,8 @@ pub const MAX_DEPLOYMENT_BYTES: usize = 64;
 pub enum BadName {
     Deployment(String),
     Version(String),
+    /// Another provider's name for a model.
+    Model(String),
 }
 
 impl std::fmt::Display for BadName {
@@ -49,9 +51,15 @@ impl std::fmt::Display for BadName {
                 "use the API version `{}`: it must be a date such as `2024-10-21`, with or without `-preview`",
                 name.escape_debug()
             ),
+            Self::Model(name) => {
+                write!(f, "name the model `{}`: it must be {MODEL_NAME}", name.escape_debug())
+            }
         }
     }
 }
+
+/// What a model's name must be to stand in a path, whatever the provider.
+pub(crate) const MODEL_NAME: &str = "1 to 2,048 visible ASCII characters";
 
 impl std::error::Error for BadName {}
 

@@ -41,6 +41,8 @@ pub struct ToolCall<'a> {
     pub name: Cow<'a, str>,
     /// JSON as a text; the model may have written no object at all.
     pub arguments: Cow<'a, str>,
+    /// `extra_content`, raw: what the call's maker wants echoed with it, as Google's signature of a thought.
+    pub extra: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,8 @@ struct RawCall<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     function: Option<RawFunction<'a>>,
+    #[serde(borrow)]
+    extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -218,7 +222,12 @@ fn call(raw: RawCall<'_>) -> Result<ToolCall<'_>, BadRequest> {
     let function = raw
         .function
         .ok_or_else(|| unsayable("messages", "only tool calls of type `function` can be said"))?;
-    Ok(ToolCall { id: raw.id, name: function.name, arguments: function.arguments.unwrap_or_default() })
+    Ok(ToolCall {
+        id: raw.id,
+        name: function.name,
+        arguments: function.arguments.unwrap_or_default(),
+        extra: raw.extra_content.map(|extra| Cow::Borrowed(extra.get())),
+    })
 }
 
 fn parts(raw: &RawValue) -> Result<Vec<Part<'_>>, BadRequest> {

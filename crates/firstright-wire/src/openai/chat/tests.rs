@@ -140,8 +140,13 @@ fn what_is_written_is_metered_as_it_was_meant() {
             reasoning: Some("hm\n".into()),
             thinking: Some(r#"[{"type":"thinking"}]"#.into()),
             calls: vec![
-                ToolCall { id: "a".into(), name: "f".into(), arguments: "{}".into() },
-                ToolCall { id: "b".into(), name: "g".into(), arguments: "\"".into() },
+                ToolCall { id: "a".into(), name: "f".into(), arguments: "{}".into(), extra: None },
+                ToolCall {
+                    id: "b".into(),
+                    name: "g".into(),
+                    arguments: "\"".into(),
+                    extra: Some("{\"x\":1}".into()),
+                },
             ],
             finish: Finish::ToolCalls,
         }],
@@ -152,6 +157,7 @@ fn what_is_written_is_metered_as_it_was_meant() {
     let body = completion.to_vec();
     let value: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(value["choices"][0]["message"]["tool_calls"][1]["function"]["arguments"], "\"");
+    assert_eq!(value["choices"][0]["message"]["tool_calls"][1]["extra_content"]["x"], 1);
     assert_eq!(value["choices"][0]["message"]["content"], Value::Null);
     assert_eq!(value["choices"][0]["message"]["thinking_blocks"][0]["type"], "thinking");
     assert_eq!(value["choices"][0]["finish_reason"], "tool_calls");

@@ -97,7 +97,9 @@ impl Choice<'_> {
             string(out, &call.name);
             out.extend_from_slice(b",\"arguments\":");
             string(out, &call.arguments);
-            out.extend_from_slice(b"}}");
+            out.push(b'}');
+            extra(out, call.extra.as_deref());
+            out.push(b'}');
         }
         if !self.calls.is_empty() {
             out.push(b']');
@@ -159,15 +161,23 @@ impl Chunks {
     /// The beginning of the answer's tool call number `index` from 0, with as much of its arguments as is there.
     pub fn call(&mut self, out: &mut Vec<u8>, choice: u32, index: u64, call: (&str, &str), arguments: &str) {
         let (id, name) = call;
+        let whole = ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), extra: None };
+        self.whole_call(out, choice, index, &whole);
+    }
+
+    /// As [`Chunks::call`], with what is to be echoed beside it.
+    pub fn whole_call(&mut self, out: &mut Vec<u8>, choice: u32, index: u64, call: &ToolCall<'_>) {
         self.delta(out, choice, |out| {
             number(out, "\"tool_calls\":[{\"index\":", index);
             out.extend_from_slice(b",\"id\":");
-            string(out, id);
+            string(out, &call.id);
             out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-            string(out, name);
+            string(out, &call.name);
             out.extend_from_slice(b",\"arguments\":");
-            string(out, arguments);
-            out.extend_from_slice(b"}}]");
+            string(out, &call.arguments);
+            out.push(b'}');
+            extra(out, call.extra.as_deref());
+            out.extend_from_slice(b"}]");
         });
     }
 
@@ -291,6 +301,13 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     escape_into(out, text);
     out.push(b'"');
+}
+
+fn extra(out: &mut Vec<u8>, raw: Option<&str>) {
+    if let Some(raw) = raw {
+        out.extend_from_slice(b",\"extra_content\":");
+        out.extend_from_slice(raw.as_bytes());
+    }
 }
 
 fn string_or_null(out: &mut Vec<u8>, text: Option<&str>) {
