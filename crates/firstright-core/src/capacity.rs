@@ -5,6 +5,13 @@ use crate::fact::Observation;
 use crate::units::{MINUTE, Span, Timestamp};
 use crate::world::CapacityKind;
 
+mod health;
+mod view;
+
+use self::health::Health;
+pub use self::health::{Breaker, FAILURES_TO_OPEN};
+pub use self::view::{CapacityView, Room};
+
 /// A leaky bucket is counted in millionths of a token, so that draining loses nothing to rounding.
 const MICRO: u128 = 1_000_000;
 /// A 429 that names no wait blocks the deployment for this long: the shortest slice Azure enforces is one second.
@@ -13,13 +20,6 @@ const DEFAULT_BLOCK: Span = Span(crate::units::SECOND);
 const MIN_BLOCK: Span = Span(10_000_000);
 /// A provider cannot block itself for longer than this by one header; a longer `retry-after` is asked about again.
 const MAX_BLOCK: Span = Span(crate::units::HOUR);
-/// So many failures in a row open the breaker (throttling is not a failure).
-pub const FAILURES_TO_OPEN: u32 = 5;
-/// The first pause of an open breaker; it doubles with each failed probe.
-const FIRST_PAUSE: Span = Span(5 * crate::units::SECOND);
-/// The longest pause of an open breaker.
-const MAX_PAUSE: Span = Span(5 * MINUTE);
-
 /// What is known of one deployment's capacity and health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
@@ -40,16 +40,7 @@ pub struct Capacity {
     open: u32,
     /// Nothing is sent before this time: a 429 said so.
     blocked_until: Timestamp,
-    /// Failures in a row.
-    failures: u32,
-    /// The breaker is open until then.
-    down_until: Timestamp,
-    /// Since when it has been failing.
-    down_since: Timestamp,
-    /// The pause that the next failure brings.
-    pause: Span,
-    /// A call is out to see whether it is up again.
-    probing: bool,
+    health: Health,
     /// When the provider last said something of its capacity, or we last reserved.
     observed_at: Timestamp,
 }
@@ -62,7 +53,26 @@ pub struct Shortage {
     free: u64,
     observed_at: Timestamp,
     again: Timestamp,
-    down: bool,
+    why: Why,
+}
+
+/// What a deployment lacks for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Room.
+    Full,
+    /// Its health: its breaker is open since then, after so many failures.
+    Down {
+        /// Since when it has been failing.
+        since: Timestamp,
+        /// Failures in a row.
+        failures: u32,
+    },
+    /// It has refused our credentials since then.
+    SetAside {
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 impl Shortage {
@@ -86,9 +96,9 @@ impl Shortage {
         self.again
     }
 
-    /// Is it not full but failing?
-    pub fn is_down(&self) -> bool {
-        self.down
+    /// What it lacks.
+    pub fn why(&self) -> Why {
+        self.why
     }
 }
 
@@ -105,11 +115,7 @@ impl Capacity {
             limit_requests: None,
             open: 0,
             blocked_until: Timestamp(0),
-            failures: 0,
-            down_until: Timestamp(0),
-            down_since: Timestamp(0),
-            pause: FIRST_PAUSE,
-            probing: false,
+            health: Health::new(),
             observed_at: Timestamp(0),
         }
     }
@@ -132,12 +138,7 @@ impl Capacity {
 
     /// Since when it has been down, if its breaker is open.
     pub fn down_since(&self, at: Timestamp) -> Option<Timestamp> {
-        self.is_down(at).then_some(self.down_since)
-    }
-
-    /// Failures in a row.
-    pub fn failures(&self) -> u32 {
-        self.failures
+        self.health.down_since(at).map(|(since, _)| since)
     }
 
     /// Has it room for a call of `need` tokens? [CA-1] [CA-2] [CA-3] [CA-4] [CA-5]
@@ -146,12 +147,17 @@ impl Capacity {
     //= rights/capacity.md#CA-3
     //= rights/capacity.md#CA-5
     pub fn room(&self, at: Timestamp, need: u64) -> Result<(), Shortage> {
-        let short = |free, again, down| Shortage { need, free, observed_at: self.observed_at, again, down };
-        if self.is_down(at) {
-            return Err(short(0, self.down_until, true));
+        let lacks = |free, again, why| Shortage { need, free, observed_at: self.observed_at, again, why };
+        if let Some((since, until)) = self.health.down_since(at) {
+            return Err(lacks(0, until, Why::Down { since, failures: self.health.failures() }));
         }
+        //= rights/capacity.md#CA-10
+        if let Some((since, until)) = self.health.aside_since(at) {
+            return Err(lacks(0, until, Why::SetAside { since }));
+        }
+        let short = |free, again| lacks(free, again, Why::Full);
         if at < self.blocked_until {
-            return Err(short(0, self.blocked_until, false));
+            return Err(short(0, self.blocked_until));
         }
         match self.kind {
             CapacityKind::Provisioned { per_minute, bucket, .. } => {
@@ -162,24 +168,24 @@ impl Capacity {
                     return Ok(());
                 }
                 let wait = time_for(fits.saturating_sub(free), per_minute);
-                Err(short(free, at.plus(wait), false))
+                Err(short(free, at.plus(wait)))
             }
             CapacityKind::PayAsYouGo { slice, .. } => {
                 let (tokens, requests) = self.limits();
                 let per_slice = per_slice(requests, slice);
                 if self.requests_now(at, slice) >= per_slice {
-                    return Err(short(0, self.requests_at.plus(slice), false));
+                    return Err(short(0, self.requests_at.plus(slice)));
                 }
                 let free = tokens.saturating_sub(self.level_now(at));
                 // What is larger than a whole minute's limit is never let in; nothing is to be waited for.
                 let minute = self.level_at.plus(Span(MINUTE));
                 let again = if need > tokens { Timestamp::MAX } else { minute };
-                if need <= free { Ok(()) } else { Err(short(free, again, false)) }
+                if need <= free { Ok(()) } else { Err(short(free, again)) }
             }
             CapacityKind::Concurrent { limit } => {
                 let free = u64::from(limit.saturating_sub(self.open));
                 let again = at.plus(DEFAULT_BLOCK);
-                if free > 0 { Ok(()) } else { Err(Shortage { need: 1, ..short(0, again, false) }) }
+                if free > 0 { Ok(()) } else { Err(Shortage { need: 1, ..short(0, again) }) }
             }
         }
     }
@@ -189,7 +195,7 @@ impl Capacity {
         self.refresh(at);
         self.open = self.open.saturating_add(1);
         self.observed_at = at;
-        self.probing = self.failures >= FAILURES_TO_OPEN;
+        self.health.sent();
         match self.kind {
             CapacityKind::Provisioned { .. } => self.level = self.level.saturating_add(micro(need)),
             CapacityKind::PayAsYouGo { .. } => {
@@ -206,7 +212,7 @@ impl Capacity {
         self.refresh(at);
         self.open = self.open.saturating_sub(1);
         // A probe that came back without an answer of its own has found nothing out: the next call may.
-        self.probing = false;
+        self.health.back();
         match self.kind {
             CapacityKind::Provisioned { .. } => {
                 self.level = self.level.saturating_add(micro(used)).saturating_sub(micro(reserved));
@@ -251,30 +257,20 @@ impl Capacity {
     }
 
     /// A failure that is the provider's: counts toward the breaker.
-    //= rights/capacity.md#CA-7
     pub(crate) fn failed(&mut self, at: Timestamp) {
-        if self.failures == 0 {
-            self.down_since = at;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.probing = false;
-        if self.failures >= FAILURES_TO_OPEN {
-            self.down_until = at.plus(self.pause);
-            self.pause = Span(self.pause.0.saturating_mul(2)).min(MAX_PAUSE);
-        }
+        self.health.failed(at);
+        self.observed_at = at;
+    }
+
+    /// It refused our credentials: ours to mend, so it says nothing of its health.
+    pub(crate) fn refused_us(&mut self, at: Timestamp) {
+        self.health.refused_us(at);
         self.observed_at = at;
     }
 
     /// An answer came: it is up.
     pub(crate) fn answered(&mut self) {
-        self.failures = 0;
-        self.pause = FIRST_PAUSE;
-        self.probing = false;
-        self.down_until = Timestamp(0);
-    }
-
-    fn is_down(&self, at: Timestamp) -> bool {
-        self.failures >= FAILURES_TO_OPEN && (at < self.down_until || self.probing)
+        self.health.answered();
     }
 
     /// Tokens in the bucket, or used in this minute.

@@ -442,6 +442,9 @@ fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>, passage: &Passage<'_>)
     if let Some(retry_after) = asked.throttled() {
         return Refusal::Capacity { retry_after };
     }
+    if asked.unsuitable() {
+        return Refusal::Rejected;
+    }
     if !asked.failures(None, state).is_empty() {
         return Refusal::Failed;
     }

@@ -156,10 +156,20 @@ pub enum FailureKind {
     Unreachable,
     /// No first byte in time.
     TimedOut,
-    /// Our credentials were refused: 401 or 403.
+    /// Our credentials were refused: 401 or 403. Ours to mend: it says nothing of the provider's health.
     Unauthorised,
     /// The request itself was refused (4xx): no other provider is tried.
     Rejected,
+    /// This deployment cannot take such a request, and another may: the prompt is too long for it, or its language
+    /// cannot say it.
+    Unsuitable,
+}
+
+impl FailureKind {
+    /// Is it the provider's own failure, rather than want of room, our credentials, or the request?
+    pub fn is_theirs(self) -> bool {
+        matches!(self, FailureKind::ServerError | FailureKind::Unreachable | FailureKind::TimedOut)
+    }
 }
 
 /// Who says what a call used.

@@ -178,6 +178,9 @@ pub fn evidence(world: &World, evidence: &Evidence) -> String {
         Evidence::Down { place, since, failures } => {
             format!("{} down since {since} ({failures} failures) [FR-4]", self::place(world, *place))
         }
+        Evidence::SetAside { place, since } => {
+            format!("{} refuses our credentials since {since} [CA-10] [FR-4]", self::place(world, *place))
+        }
         Evidence::Lost { provider } => {
             format!("{} lost the job's lease [FR-19]", world.provider(*provider).id)
         }
@@ -283,5 +286,6 @@ fn failure(kind: FailureKind) -> &'static str {
         FailureKind::TimedOut => "timed out",
         FailureKind::Unauthorised => "refused our credentials",
         FailureKind::Rejected => "refused the request",
+        FailureKind::Unsuitable => "cannot take such a request",
     }
 }

@@ -222,10 +222,10 @@ impl State {
             (Place::Deployment(id), Asked::Call { call, .. }) => {
                 let Some(capacity) = self.deployments.get(id.index()) else { return Ok(0) };
                 let need = call.call.input.saturating_add(call.call.max_output);
-                capacity.room(at, need).map(|()| allowed.min(1)).map_err(|short| {
-                    let since = capacity.down_since(at).unwrap_or(at);
-                    Evidence::of_shortage(candidate.place, &short, capacity.failures(), since)
-                })
+                capacity
+                    .room(at, need)
+                    .map(|()| allowed.min(1))
+                    .map_err(|short| Evidence::of_shortage(candidate.place, &short))
             }
             (Place::Pool(provider, nth), Asked::Job { .. }) => {
                 let free = self.pools.get(&(provider, nth)).map_or(0, PoolState::free);
@@ -438,13 +438,23 @@ impl Asked<'_> {
         }
     }
 
-    /// If every failed attempt was throttled: the shortest wait that was asked for.
+    /// If every attempt was throttled, but for those that it did not suit: the shortest wait that was asked for.
     pub fn throttled(&self) -> Option<Span> {
         let Asked::Call { call, .. } = self else { return None };
-        let all =
-            !call.tried.is_empty() && call.tried.iter().all(|one| one.failure.kind == FailureKind::Throttled);
-        let waits = call.tried.iter().map(|one| one.failure.retry_after.unwrap_or(Span(SECOND)));
-        if all { waits.min() } else { None }
+        let mut tried =
+            call.tried.iter().filter(|one| one.failure.kind != FailureKind::Unsuitable).peekable();
+        tried.peek()?;
+        tried.try_fold(Span(u64::MAX), |least, one| {
+            let wait = one.failure.retry_after.unwrap_or(Span(SECOND));
+            (one.failure.kind == FailureKind::Throttled).then_some(least.min(wait))
+        })
+    }
+
+    /// Was it tried, and did it suit nobody?
+    //= rights/choosing.md#CH-15
+    pub fn unsuitable(&self) -> bool {
+        let Asked::Call { call, .. } = self else { return false };
+        !call.tried.is_empty() && call.tried.iter().all(|one| one.failure.kind == FailureKind::Unsuitable)
     }
 
     /// What the holder under this clause has taken of it.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::Shortage;
+use crate::capacity::{Shortage, Why};
 use crate::fact::{FailureKind, OfferId};
 use crate::units::Timestamp;
 use crate::world::{ClauseId, DeploymentId, Digest, PartyId, ProviderId};
@@ -112,6 +112,13 @@ pub enum Evidence {
         /// The carve-out's place in the clause's list.
         which: u16,
     },
+    /// It refuses our credentials.
+    SetAside {
+        /// Where.
+        place: Place,
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 /// Which hard constraint keeps a place from serving a workload.
@@ -183,14 +190,11 @@ impl Release {
 
 impl Evidence {
     /// What [`crate::capacity::Capacity::room`] found.
-    pub(crate) fn of_shortage(
-        place: Place,
-        shortage: &Shortage,
-        failures: u32,
-        since: Timestamp,
-    ) -> Evidence {
-        if shortage.is_down() {
-            return Evidence::Down { place, since, failures };
+    pub(crate) fn of_shortage(place: Place, shortage: &Shortage) -> Evidence {
+        match shortage.why() {
+            Why::Down { since, failures } => return Evidence::Down { place, since, failures },
+            Why::SetAside { since } => return Evidence::SetAside { place, since },
+            Why::Full => {}
         }
         Evidence::Short {
             place,

@@ -63,12 +63,14 @@ impl Failed {
             // A deployment that is not there: theirs or ours, and another may do.
             Refusal::NotFound => FailureKind::ServerError,
             Refusal::Auth => FailureKind::Unauthorised,
-            // A prompt that is too long is the caller's: were it a failure of the provider's, five of them from one
+            // A prompt that is too long here may not be elsewhere. It says nothing of health, or five of them from one
             // caller would open the breaker for everybody.
-            Refusal::ContentFilter | Refusal::BadRequest | Refusal::ContextTooLong => FailureKind::Rejected,
+            Refusal::ContextTooLong => FailureKind::Unsuitable,
+            Refusal::ContentFilter | Refusal::BadRequest => FailureKind::Rejected,
         };
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
-        let answer = (kind == FailureKind::Rejected).then_some((response.status, response.headers, body));
+        let theirs = matches!(kind, FailureKind::Rejected | FailureKind::Unsuitable);
+        let answer = theirs.then_some((response.status, response.headers, body));
         Failed { kind, status, retry_after, evidence, answer }
     }
 }

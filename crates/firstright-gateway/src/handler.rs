@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use firstright_core::decision::{Action, Decision};
+use firstright_core::decision::{Action, Decision, Refusal};
 use firstright_core::fact::{Ending, Fact};
 use firstright_core::workload::Call;
 use firstright_core::world::{DeploymentId, ModelId};
@@ -255,11 +255,11 @@ impl Handling<'_> {
                 Err(failed) => {
                     let stepped =
                         open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
-                    if let Some((status, headers, body)) = failed.answer {
+                    next = open.heed(stepped.record, stepped.decisions);
+                    if let Some((status, headers, body)) = failed.answer.filter(|_| is_rejected(&next)) {
                         self.engine.durable(stepped.record).await;
                         return Ok(self.passed_on(status, &headers, body, &decision, record, deployment));
                     }
-                    next = open.heed(stepped.record, stepped.decisions);
                 }
             }
         }
@@ -394,6 +394,13 @@ impl Handling<'_> {
     fn told(&self, decision: &Decision, record: u64, deployment: DeploymentId) -> Told {
         self.setup.labels.told(&self.setup.world, decision, record, deployment)
     }
+}
+
+/// What no provider takes is answered with the provider's own words.
+fn is_rejected(next: &Option<Noted>) -> bool {
+    let rejected =
+        |noted: &Noted| matches!(noted.decision.action, Action::Refuse { refusal: Refusal::Rejected, .. });
+    next.as_ref().is_none_or(rejected)
 }
 
 /// Does the decision place the call away from a holder of a right?

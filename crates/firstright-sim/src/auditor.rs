@@ -205,9 +205,9 @@ impl Auditor {
             room.give_back(at, serving.since, serving.reserved, 0);
             room.failed(at, failure.kind, failure.retry_after);
         }
-        let fault = !matches!(
+        let fault = matches!(
             failure.kind,
-            FailureKind::Throttled | FailureKind::Rejected | FailureKind::Unauthorised
+            FailureKind::ServerError | FailureKind::Unreachable | FailureKind::TimedOut
         );
         if let Some(tracked) = self.calls.get(&call).filter(|_| fault) {
             let subject = law::of_call(world, &tracked.call, serving.model);
@@ -453,6 +453,7 @@ impl Auditor {
             let named = evidence.iter().any(|one| match one {
                 Evidence::Short { place: at, .. }
                 | Evidence::Down { place: at, .. }
+                | Evidence::SetAside { place: at, .. }
                 | Evidence::Failed { place: at, .. } => *at == place,
                 _ => false,
             });
@@ -492,6 +493,9 @@ impl Auditor {
             }
             (Evidence::Down { place, since, .. }, _) => {
                 own(place) && room(place, &|room| room.failing_since() == Some(*since))
+            }
+            (Evidence::SetAside { place, since }, _) => {
+                own(place) && room(place, &|room| room.refusing_since() == Some(*since))
             }
             (Evidence::Failed { place, kind, at, .. }, Evidences::Call(_, failed)) => {
                 let same = |one: &(DeploymentId, FailureKind, Timestamp)| {

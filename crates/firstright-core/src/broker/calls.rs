@@ -218,27 +218,30 @@ impl Broker {
         open.attempts = open.attempts.saturating_add(1);
         let attempts = open.attempts;
         let asked = Asked::Call { call: open, tenant: open.call.tenant, model: open.call.model };
-        let throttled = asked.throttled();
+        let (throttled, unsuitable) = (asked.throttled(), asked.unsuitable());
         release(state, at, &serving, 0);
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
             match failure.kind {
                 FailureKind::Throttled => capacity.throttled(at, failure.retry_after),
                 FailureKind::Rejected => capacity.answered(),
-                _ => capacity.failed(at),
+                FailureKind::Unauthorised => capacity.refused_us(at),
+                FailureKind::Unsuitable => {}
+                FailureKind::ServerError | FailureKind::Unreachable | FailureKind::TimedOut => {
+                    capacity.failed(at);
+                }
             }
         }
-        let fault = !matches!(
-            failure.kind,
-            FailureKind::Throttled | FailureKind::Rejected | FailureKind::Unauthorised
-        );
-        if fault {
+        if failure.kind.is_theirs() {
             self.book_attempt(at, &serving, false, Span(0));
         }
         let refusal = match failure.kind {
             FailureKind::Rejected => Some((Refusal::Rejected, vec![])),
             _ if attempts >= MAX_ATTEMPTS => {
-                let refusal =
-                    throttled.map_or(Refusal::Failed, |wait| Refusal::Capacity { retry_after: told(wait) });
+                let refusal = match throttled {
+                    Some(wait) => Refusal::Capacity { retry_after: told(wait) },
+                    None if unsuitable => Refusal::Rejected,
+                    None => Refusal::Failed,
+                };
                 Some((refusal, vec![Ground::Attempts(attempts)]))
             }
             _ => None,

@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::capacity::CapacityView;
 use crate::decision::{Action, Decision, Ground};
 use crate::fact::{Fact, LeaseId};
 use crate::plan::Plan;
@@ -21,7 +22,7 @@ use crate::state::{Due, State};
 use crate::title::Place;
 use crate::units::Timestamp;
 use crate::workload::JobId;
-use crate::world::{ModelId, TenantId, World};
+use crate::world::{DeploymentId, ModelId, TenantId, World};
 
 pub use calls::MAX_ATTEMPTS;
 pub use jobs::MAX_RESUMPTIONS;
@@ -126,6 +127,13 @@ impl Broker {
     pub fn open_leases(&self) -> impl Iterator<Item = (LeaseId, JobId, Place, u32)> {
         let leases = self.state.iter().flat_map(|state| state.leases.iter());
         leases.map(|(id, lease)| (*id, lease.job, lease.candidate.place, lease.count))
+    }
+
+    /// How every deployment stands: its room, its health, who waits for it.
+    pub fn capacities(&self, at: Timestamp) -> Vec<CapacityView> {
+        let Some(state) = self.state.as_ref() else { return Vec::new() };
+        let known = state.deployments.iter().zip(0u16..);
+        known.map(|(capacity, id)| capacity.view(at, DeploymentId(id), 0)).collect()
     }
 
     /// Does what fell due before `at`, in order of time.

@@ -59,11 +59,30 @@ fn the_breaker_opens_probes_once_and_closes() {
         assert!(capacity.room(at(second), 1).is_ok());
         capacity.failed(at(second));
     }
-    assert!(capacity.room(at(5), 1).unwrap_err().is_down());
+    let down = Why::Down { since: at(0), failures: 5 };
+    assert_eq!(capacity.room(at(5), 1).unwrap_err().why(), down);
     assert_eq!(capacity.down_since(at(5)), Some(at(0)));
     assert!(capacity.room(at(9), 1).is_ok(), "half open");
     capacity.reserve(at(9), 1);
-    assert!(capacity.room(at(9), 1).unwrap_err().is_down(), "one probe at a time");
+    assert_eq!(capacity.room(at(9), 1).unwrap_err().why(), down, "one probe at a time");
     capacity.answered();
     assert!(capacity.room(at(9), 1).is_ok());
+}
+
+#[test]
+fn refused_credentials_set_it_aside_and_are_no_failure() {
+    let mut capacity = Capacity::new(CapacityKind::Concurrent { limit: 9 });
+    capacity.refused_us(at(0));
+    assert_eq!(capacity.room(at(4), 1).unwrap_err().why(), Why::SetAside { since: at(0) });
+    assert_eq!(capacity.down_since(at(4)), None);
+    assert_eq!(
+        capacity.view(at(4), crate::world::DeploymentId(0), 0).breaker,
+        Breaker::SetAside { since: at(0), until: at(5) }
+    );
+    assert!(capacity.room(at(5), 1).is_ok(), "one call finds out");
+    capacity.reserve(at(5), 1);
+    assert!(capacity.room(at(5), 1).is_err());
+    capacity.settle(at(6), at(5), 1, 0);
+    capacity.refused_us(at(6));
+    assert_eq!(capacity.room(at(15), 1).unwrap_err().again(), at(16), "the pause doubles");
 }

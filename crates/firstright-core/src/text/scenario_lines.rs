@@ -112,13 +112,14 @@ pub(crate) struct JobLine {
 const DEFAULT_DAY: (u64, u64, u64) = (2026, 3, 2);
 
 /// The failures by their words.
-const FAILURES: [(&str, FailureKind); 6] = [
+const FAILURES: [(&str, FailureKind); 7] = [
     ("throttled", FailureKind::Throttled),
     ("server-error", FailureKind::ServerError),
     ("unreachable", FailureKind::Unreachable),
     ("timed-out", FailureKind::TimedOut),
     ("rejected", FailureKind::Rejected),
     ("unauthorised", FailureKind::Unauthorised),
+    ("unsuitable", FailureKind::Unsuitable),
 ];
 
 /// Reads a scenario line by line.

@@ -9,7 +9,7 @@ use firstright_core::units::{SECOND, Span, Timestamp};
 use firstright_core::workload::{CallId, JobId, View};
 use firstright_core::world::{ClauseId, Entry, ModelId, PartyId, ProviderId};
 
-use crate::past::{CallPast, JobPast, Past};
+use crate::past::{CallPast, JobPast, Past, PlacePast};
 use crate::spec::must;
 
 /// A workload as the law sees it, and what became of it so far.
@@ -151,8 +151,22 @@ impl Past<'_> {
 
     /// [CA-7] Since when it has been failing, if nothing may be sent there.
     pub fn down(&self, place: Place) -> Option<Timestamp> {
-        let known = self.places.get(&place).filter(|known| known.failures.len() >= 5)?;
-        let pause = Span(((5 * SECOND) << (known.failures.len() - 5).min(6)).min(300 * SECOND));
-        (known.asked || self.now < known.failures.last()?.plus(pause)).then_some(known.failures[0])
+        self.resting(place, 5, |known| &known.failures)
+    }
+
+    /// [CA-10] Since when it has refused our credentials, if nothing may be sent there.
+    pub fn set_aside(&self, place: Place) -> Option<Timestamp> {
+        self.resting(place, 1, |known| &known.refusals)
+    }
+
+    fn resting(
+        &self,
+        place: Place,
+        most: usize,
+        of: impl Fn(&PlacePast) -> &Vec<Timestamp>,
+    ) -> Option<Timestamp> {
+        let known = self.places.get(&place).filter(|known| of(known).len() >= most)?;
+        let pause = Span(((5 * SECOND) << (of(known).len() - most).min(6)).min(300 * SECOND));
+        (known.asked || self.now < of(known).last()?.plus(pause)).then_some(of(known)[0])
     }
 }

@@ -515,6 +515,7 @@ impl Play {
             FailureKind::TimedOut,
             FailureKind::Unauthorised,
             FailureKind::Rejected,
+            FailureKind::Unsuitable,
         ];
         let kinds = if self.flaky { &kinds[..3] } else { &kinds };
         let kind = kinds[tape.below(kinds.len())];

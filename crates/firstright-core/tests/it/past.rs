@@ -52,10 +52,12 @@ pub struct LeasePast<'a> {
     pub ended: Option<LeaseEnding>,
 }
 
-/// Failures in a row, whether a call went there since the last came back, and whether the provider spoke of its room.
+/// Failures in a row, refusals of our credentials, whether a call went there since the last came back, and whether the
+/// provider spoke of its room.
 #[derive(Default)]
 pub struct PlacePast {
     pub failures: Vec<Timestamp>,
+    pub refusals: Vec<Timestamp>,
     pub asked: bool,
     pub spoke: bool,
 }
@@ -169,8 +171,12 @@ impl<'a> Past<'a> {
         let known = self.places.entry(place).or_default();
         known.asked = false;
         match how {
-            Ok(Ending::Complete | Ending::Abandoned) | Err(FailureKind::Rejected) => known.failures.clear(),
-            Ok(Ending::Lost) => {}
+            Ok(Ending::Complete | Ending::Abandoned) | Err(FailureKind::Rejected) => {
+                known.failures.clear();
+                known.refusals.clear();
+            }
+            Ok(Ending::Lost) | Err(FailureKind::Unsuitable) => {}
+            Err(FailureKind::Unauthorised) => known.refusals.push(self.now),
             Err(FailureKind::Throttled) => known.spoke = true,
             Ok(Ending::Cut) | Err(_) => known.failures.push(self.now),
         }

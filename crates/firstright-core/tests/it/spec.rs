@@ -134,6 +134,9 @@ impl<'a> Past<'a> {
             Evidence::Down { place, since, .. } => {
                 (standing && self.down(*place) == Some(*since), vec![*place])
             }
+            Evidence::SetAside { place, since } => {
+                (standing && self.set_aside(*place) == Some(*since), vec![*place])
+            }
             Evidence::Failed { place, kind, at, .. } => {
                 (work.call.is_some_and(|call| call.failures.contains(&(*at, *place, *kind))), vec![*place])
             }

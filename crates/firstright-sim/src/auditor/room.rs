@@ -24,6 +24,8 @@ pub(super) struct Room {
     blocked_until: Timestamp,
     /// Times of the failures since the last answer.
     failures: Vec<Timestamp>,
+    /// Times at which our credentials were refused since the last answer.
+    refusals: Vec<Timestamp>,
 }
 
 impl Room {
@@ -39,6 +41,7 @@ impl Room {
             limits: (None, None),
             blocked_until: zero,
             failures: Vec::new(),
+            refusals: Vec::new(),
         }
     }
 
@@ -99,6 +102,11 @@ impl Room {
         if self.failures.len() < FAILURES { None } else { self.failures.first().copied() }
     }
 
+    /// Since when it has refused our credentials.
+    pub(super) fn refusing_since(&self) -> Option<Timestamp> {
+        self.refusals.first().copied()
+    }
+
     pub(super) fn reserve(&mut self, at: Timestamp, tokens: u64) {
         self.bring_up(at);
         self.open += 1;
@@ -140,17 +148,24 @@ impl Room {
                 let wait = retry_after.unwrap_or(Span(SECOND)).0.clamp(10_000_000, HOUR);
                 self.blocked_until = self.blocked_until.max(at.plus(Span(wait)));
             }
-            FailureKind::Rejected => self.failures.clear(),
+            FailureKind::Rejected => self.answered(),
+            FailureKind::Unauthorised => self.refusals.push(at),
+            FailureKind::Unsuitable => {}
             _ => self.failures.push(at),
         }
     }
 
     pub(super) fn ended(&mut self, at: Timestamp, ending: Ending) {
         match ending {
-            Ending::Complete | Ending::Abandoned => self.failures.clear(),
+            Ending::Complete | Ending::Abandoned => self.answered(),
             Ending::Cut => self.failures.push(at),
             Ending::Lost => {}
         }
+    }
+
+    fn answered(&mut self) {
+        self.failures.clear();
+        self.refusals.clear();
     }
 
     fn bring_up(&mut self, at: Timestamp) {
