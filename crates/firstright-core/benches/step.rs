@@ -10,7 +10,7 @@ use firstright_core::Broker;
 use firstright_core::decision::Action;
 use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::units::{DAY, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId};
 use firstright_core::world::{ModelId, TenantId};
 
@@ -86,11 +86,12 @@ fn round(past_holders: u32) -> u128 {
 }
 
 fn pair(id: CallId) -> (Fact, Fact) {
-    let call = Call { id, tenant: TenantId(0), model: ModelId(0), input: 300, max_output: 200, region: None };
+    let call = Call::new(id, TenantId(0), ModelId(0), 300, 200);
     let usage = Usage { input: 290, output: 120, requests: 1, ..Usage::default() };
     let settled = Fact::CallSettled {
         call: id,
         usage,
+        tier: Tier::Default,
         source: Source::Provider,
         ending: Ending::Complete,
         first_byte: Span(200_000_000),

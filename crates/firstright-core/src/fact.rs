@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Money, Span, Timestamp};
-use crate::usage::Usage;
+use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, Job, JobId};
 use crate::world::{DeploymentId, Digest, PartyId, ProviderId};
 
@@ -35,6 +35,8 @@ pub enum Fact {
         call: CallId,
         /// What it used.
         usage: Usage,
+        /// The tier that served it.
+        tier: Tier,
         /// Who says so.
         source: Source,
         /// How it ended.

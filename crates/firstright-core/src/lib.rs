@@ -38,6 +38,7 @@ pub mod units;
 pub mod scope;
 pub mod clause;
 pub mod world;
+pub mod account;
 pub mod workload;
 pub mod usage;
 pub mod fact;

@@ -9,6 +9,7 @@ use crate::scope::any;
 use crate::state::OpenJob;
 use crate::title::{Bar, Place, Right};
 use crate::units::{Money, Timestamp};
+use crate::usage::Tier;
 use crate::workload::{Job, View};
 use crate::world::{
     CapacityKind, ClauseId, Deployment, ModelId, PartyId, Pool, Provider, ProviderId, Rates, World,
@@ -22,8 +23,9 @@ pub(crate) struct Candidate {
     pub party: PartyId,
     /// Provisioned: paid for whether used or not.
     pub sunk: bool,
-    /// Token prices: from so many input tokens on, these hold. Rising, and the first is from 0.
-    pub rates: Vec<(u64, Option<Rates>)>,
+    /// Token prices by tier of service and context band: for each tier that has prices of its own the bands rise, and
+    /// the first is from 0.
+    pub rates: Vec<Band>,
     /// Price of an accelerator-hour.
     pub hour: Option<Money>,
     /// Commitments with its party that this workload counts toward.
@@ -46,10 +48,19 @@ pub(crate) struct Plan {
     pub counts: Vec<ClauseId>,
 }
 
+/// Token prices of one tier from so many input tokens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Band {
+    pub tier: Tier,
+    pub from: u64,
+    pub rates: Option<Rates>,
+}
+
 impl Candidate {
-    /// The token prices for a call with so many input tokens.
-    pub fn rates_for(&self, input: u64) -> Option<Rates> {
-        self.rates.iter().rev().find(|(from, _)| input >= *from).and_then(|(_, rates)| *rates)
+    /// The token prices for a call with so many input tokens that this tier serves.
+    pub fn rates_for(&self, tier: Tier, input: u64) -> Option<Rates> {
+        let band = self.rates.iter().rev().find(|band| band.tier == tier && input >= band.from);
+        band.and_then(|band| band.rates)
     }
 }
 
@@ -246,9 +257,9 @@ fn exclusive(
     Ok(suspended)
 }
 
-/// Token prices by context band: the catalogue's, or those of the clause that began last. [PR-2]
+/// Token prices by tier and context band: the catalogue's, or those of the clause that began last. [PR-2] [PR-8]
 //= rights/price.md#PR-2
-fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<(u64, Option<Rates>)> {
+fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<Band> {
     let prices = || {
         world.in_force(at).filter_map(|(_, entry)| match &entry.clause {
             Clause::Price(price) => Some((entry.from, price)),
@@ -260,18 +271,23 @@ fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<(u64, Opt
     bands.push(0);
     bands.sort_unstable();
     bands.dedup();
-    let at_band = |from: u64| {
+    let at_band = |tier: Tier, from: u64| {
         let fitting = prices().filter_map(|(start, price)| {
             // A clause for a higher context band is more particular, whichever began last.
-            price.rates(world, deployment, from).map(|rates| (price.over_input, start, rates))
+            price.rates(world, deployment, tier, from).map(|rates| (price.over_input, start, rates))
         });
         let latest = fitting.fold(None, |best: Option<(Option<u64>, Timestamp, Rates)>, one| match best {
             Some(other) if (other.0, other.1) > (one.0, one.1) => Some(other),
             _ => Some(one),
         });
-        latest.map(|(_, _, rates)| rates).or(deployment.rates)
+        // The catalogue prices the default tier alone.
+        let catalogue = deployment.rates.filter(|_| tier == Tier::Default);
+        latest.map(|(_, _, rates)| rates).or(catalogue)
     };
-    bands.into_iter().map(|from| (from, at_band(from))).collect()
+    let priced = |tier: &Tier| *tier == Tier::Default || prices().any(|(_, price)| price.tier == *tier);
+    let tiers = Tier::NAMED.into_iter().map(|(_, tier)| tier).filter(priced);
+    let of_tier = |tier| bands.iter().map(move |from| (tier, *from));
+    tiers.flat_map(of_tier).map(|(tier, from)| Band { tier, from, rates: at_band(tier, from) }).collect()
 }
 
 /// Price of an accelerator-hour: the catalogue's, or that of the clause that began last.

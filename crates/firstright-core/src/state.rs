@@ -488,10 +488,14 @@ impl Asked<'_> {
     pub fn price(&self, candidate: &Candidate) -> Option<i128> {
         match self {
             Asked::Call { call, .. } => {
-                let rates = candidate.rates_for(call.call.input)?;
-                let input = rates.input.0.saturating_mul(i128::from(call.call.input));
-                let output = rates.output.0.saturating_mul(i128::from(call.call.max_output));
-                Some(input.saturating_add(output).saturating_add(rates.request.0.saturating_mul(1_000_000)))
+                let Call { input, max_output, tier, .. } = call.call;
+                let rates = candidate.rates_for(tier, input)?;
+                // A kind of token that has no price here is not expected: embeddings have no output.
+                let of = |rate: Option<Money>, many: u64| {
+                    rate.unwrap_or(Money::ZERO).0.saturating_mul(i128::from(many))
+                };
+                let tokens = of(rates.input, input).saturating_add(of(rates.output, max_output));
+                Some(tokens.saturating_add(of(rates.request, 1_000_000)))
             }
             Asked::Job { job } => {
                 let hour = candidate.hour?;

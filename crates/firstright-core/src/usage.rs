@@ -1,33 +1,92 @@
-//! How much was used? Disjoint buckets: no token stands in two of them.
+//! How much was used, by which tier of service? Disjoint buckets: no token stands in two of them, so that each can be
+//! priced by itself.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::Money;
 use crate::world::Rates;
 
-/// Metered quantity of a call.
+/// Metered quantity of a call. Counts are tokens unless said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Input tokens that were not read from a cache.
+    /// Input that was neither read from nor written to a cache, and is not audio.
     pub input: u64,
-    /// Input tokens read from a cache.
+    /// Input read from a cache.
     pub cached_input: u64,
-    /// Output tokens, without reasoning.
+    /// Input written to a cache.
+    pub cache_write: u64,
+    /// Visible output that is not audio.
     pub output: u64,
-    /// Reasoning tokens.
+    /// Output that was thought and not shown.
     pub reasoning: u64,
+    /// Audio input.
+    pub audio_in: u64,
+    /// Audio output.
+    pub audio_out: u64,
+    /// Images made, in pieces.
+    pub images: u64,
+    /// Audio by its length, where it is billed so, in seconds.
+    pub audio_seconds: u64,
+    /// Text by its length, where it is billed so, in characters.
+    pub characters: u64,
     /// Requests.
     pub requests: u64,
 }
 
-/// A price is for this many tokens.
-const TOKENS_PER_RATE: u64 = 1_000_000;
+/// The tier of service: asked for in a call, served in an answer. What served is what is billed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Tier {
+    /// Pay as you go without a promise of speed.
+    #[default]
+    Default,
+    /// Slower and cheaper.
+    Flex,
+    /// Faster and dearer.
+    Priority,
+    /// Capacity bought ahead at the provider.
+    Scale,
+    /// Within a day.
+    Batch,
+    /// One that this version does not know: unpriced.
+    Unknown,
+}
+
+/// A price of tokens or characters is for a million of them.
+const MILLION: u64 = 1_000_000;
+/// A price of audio by its length is for a minute.
+const SECONDS_PER_MINUTE: u64 = 60;
+
+impl Tier {
+    /// Every tier that agreements can name.
+    pub const NAMED: [(&'static str, Tier); 5] = [
+        ("default", Tier::Default),
+        ("flex", Tier::Flex),
+        ("priority", Tier::Priority),
+        ("scale", Tier::Scale),
+        ("batch", Tier::Batch),
+    ];
+
+    /// The word that agreements use.
+    pub fn word(self) -> &'static str {
+        Tier::NAMED.iter().find(|(_, tier)| *tier == self).map_or("unknown", |(word, _)| word)
+    }
+}
 
 impl Usage {
+    /// Tokens that came in, of every kind.
+    pub fn all_input(&self) -> u64 {
+        let text = self.input.saturating_add(self.cached_input).saturating_add(self.cache_write);
+        text.saturating_add(self.audio_in)
+    }
+
+    /// Tokens that went out, of every kind.
+    pub fn all_output(&self) -> u64 {
+        self.output.saturating_add(self.reasoning).saturating_add(self.audio_out)
+    }
+
     /// Tokens of every kind.
     pub fn tokens(&self) -> u64 {
-        let input = self.input.saturating_add(self.cached_input);
-        input.saturating_add(self.output).saturating_add(self.reasoning)
+        self.all_input().saturating_add(self.all_output())
     }
 
     /// What a provisioned bucket is charged for: cached input is free there.
@@ -35,13 +94,32 @@ impl Usage {
         self.tokens().saturating_sub(self.cached_input)
     }
 
-    /// The sum at these rates, in nano-units.
-    pub fn at(&self, rates: &Rates) -> Money {
-        let output = self.output.saturating_add(self.reasoning);
-        let input = rates.input.for_quantity(self.input, TOKENS_PER_RATE);
-        let cached = rates.cached_input.for_quantity(self.cached_input, TOKENS_PER_RATE);
-        let output = rates.output.for_quantity(output, TOKENS_PER_RATE);
-        let requests = rates.request.for_quantity(self.requests, 1);
-        input.plus(cached).plus(output).plus(requests)
+    /// The sum at these rates, in nano-units; `None` if something was used that has no price.
+    //= rights/price.md#PR-7
+    pub fn at(&self, rates: &Rates) -> Option<Money> {
+        let requests = rates.request.unwrap_or(Money::ZERO).for_quantity(self.requests, 1);
+        if rates.is_flat() {
+            return Some(requests);
+        }
+        let buckets = [
+            (self.input, rates.input, MILLION),
+            (self.cached_input, rates.cached_input.or(rates.input), MILLION),
+            (self.cache_write, rates.cache_write, MILLION),
+            (self.output, rates.output, MILLION),
+            (self.reasoning, rates.reasoning.or(rates.output), MILLION),
+            (self.audio_in, rates.audio_input, MILLION),
+            (self.audio_out, rates.audio_output, MILLION),
+            (self.images, rates.image, 1),
+            (self.audio_seconds, rates.minute, SECONDS_PER_MINUTE),
+            (self.characters, rates.character, MILLION),
+        ];
+        buckets.into_iter().try_fold(requests, |sum, (used, rate, per)| match (used, rate) {
+            (0, _) => Some(sum),
+            (used, Some(rate)) => Some(sum.plus(rate.for_quantity(used, per))),
+            (_, None) => None,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::AccountId;
 use crate::units::{Money, Span, Timestamp};
+use crate::usage::Tier;
 use crate::world::{ModelId, TenantId, World};
 
 /// The engine's number for a call, unique within a book.
@@ -31,6 +33,71 @@ pub struct Call {
     pub max_output: u64,
     /// A region that the caller asks for, which narrows and never widens what the law allows.
     pub region: Option<String>,
+    /// The key that it came by, if the book knows it: whose permissions, limits and budgets hold.
+    pub key: Option<AccountId>,
+    /// Which operations it is one of.
+    pub family: Family,
+    /// The tier of service that it asks for.
+    pub tier: Tier,
+    /// The most input tokens that its body can be, where `input` is what is likely.
+    pub input_most: u64,
+    /// What it uses at most beside tokens of text.
+    pub media: Media,
+}
+
+/// Families of operations: what a key can be narrowed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// One request, one answer: chat, embeddings, images, audio.
+    #[default]
+    Inference,
+    /// What lives at a provider: files, batches, vector stores, stored responses.
+    Store,
+    /// Sessions that stay open.
+    Realtime,
+}
+
+impl Family {
+    /// Every family, by its word.
+    pub const ALL: [(&'static str, Family); 3] =
+        [("inference", Family::Inference), ("store", Family::Store), ("realtime", Family::Realtime)];
+
+    /// The word that accounts use.
+    pub fn word(self) -> &'static str {
+        Family::ALL.iter().find(|(_, family)| *family == self).map_or("inference", |(word, _)| word)
+    }
+}
+
+/// What a call uses at most beside tokens of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Its tokens may be audio.
+    pub audio: bool,
+    /// Images that it may make.
+    pub images: u64,
+    /// Audio by its length, in seconds.
+    pub audio_seconds: u64,
+    /// Text by its length, in characters.
+    pub characters: u64,
+}
+
+impl Call {
+    /// A call of text that came by no key of the book, for the default tier, whose input is known exactly.
+    pub fn new(id: CallId, tenant: TenantId, model: ModelId, input: u64, max_output: u64) -> Call {
+        Call {
+            id,
+            tenant,
+            model,
+            input,
+            max_output,
+            region: None,
+            key: None,
+            family: Family::Inference,
+            tier: Tier::Default,
+            input_most: input,
+            media: Media::default(),
+        }
+    }
 }
 
 /// What a job is for.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clause::Clause;
 use crate::scope::Glob;
 use crate::units::{Currency, Money, Span, Timestamp};
+use crate::usage::Tier;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -173,17 +174,50 @@ pub enum CapacityKind {
     },
 }
 
-/// Prices in nano-units for a million tokens of each kind.
+/// Prices in nano-units for a million tokens of each kind, unless said. What has no price is unpriced, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
-    /// Input that was not cached.
-    pub input: Money,
-    /// Input read from a cache.
-    pub cached_input: Money,
-    /// Output, with reasoning.
-    pub output: Money,
-    /// One request, for models priced by the request (images).
-    pub request: Money,
+    /// Input that is neither cached nor audio.
+    pub input: Option<Money>,
+    /// Input read from a cache; what input costs if it has no price of its own: no discount is presumed.
+    pub cached_input: Option<Money>,
+    /// Input written to a cache.
+    pub cache_write: Option<Money>,
+    /// Visible output.
+    pub output: Option<Money>,
+    /// Reasoning; what output costs if it has no price of its own.
+    pub reasoning: Option<Money>,
+    /// Audio input.
+    pub audio_input: Option<Money>,
+    /// Audio output.
+    pub audio_output: Option<Money>,
+    /// One image made.
+    pub image: Option<Money>,
+    /// A minute of audio.
+    pub minute: Option<Money>,
+    /// A million characters of text.
+    pub character: Option<Money>,
+    /// One request; nothing is asked for the request itself if it has no price. A price that names nothing else is for
+    /// the request whole.
+    pub request: Option<Money>,
+}
+
+impl Rates {
+    /// Is the request priced, and nothing else?
+    pub fn is_flat(&self) -> bool {
+        *self == Rates { request: self.request, ..Rates::default() }
+    }
+}
+
+/// What a tenant is charged for some models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Which.
+    pub models: Glob,
+    /// For calls that this tier served; for all if it names none.
+    pub tier: Option<Tier>,
+    /// How much.
+    pub rates: Rates,
 }
 
 /// Whose workloads these are: a product or a team of the operator, or a customer.
@@ -203,8 +237,8 @@ pub struct Tenant {
     pub max_wait: Span,
     /// Models it accepts instead when the one it asked for has no room: (asked for, instead).
     pub substitutes: Vec<(Glob, ModelId)>,
-    /// What it is charged, first match wins: (models, rates).
-    pub charges: Vec<(Glob, Rates)>,
+    /// What it is charged; the first that fits holds.
+    pub charges: Vec<Charge>,
 }
 
 /// A dated, immutable set of clauses between parties.
@@ -247,6 +281,15 @@ impl Entry {
 
 /// A bug: an id that this world did not give.
 const FOREIGN: &str = "an id of another world";
+
+impl Tenant {
+    /// What it is charged for a call that this tier served with this model.
+    //= rights/tenants.md#TE-3
+    pub fn charge(&self, model: &str, tier: Tier) -> Option<&Rates> {
+        let fits = |one: &&Charge| one.models.matches(model) && one.tier.is_none_or(|own| own == tier);
+        self.charges.iter().find(fits).map(|charge| &charge.rates)
+    }
+}
 
 impl World {
     /// The party. Panics on an id of another world, which is a bug.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::journal::verify;
 use firstright_core::units::Span;
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId};
 use firstright_core::world::{ModelId, TenantId};
 use firstright_engine::Engine;
@@ -104,18 +104,12 @@ fn per_second(many: u64, began: Instant) -> u128 {
 }
 
 fn arrived(id: CallId) -> Fact {
-    Fact::CallArrived(Call {
-        id,
-        tenant: TenantId(0),
-        model: ModelId(0),
-        input: 300,
-        max_output: 200,
-        region: None,
-    })
+    Fact::CallArrived(Call::new(id, TenantId(0), ModelId(0), 300, 200))
 }
 
 fn settled(call: CallId) -> Fact {
     let usage = Usage { input: 290, output: 120, requests: 1, ..Usage::default() };
     let (source, ending) = (Source::Provider, Ending::Complete);
-    Fact::CallSettled { call, usage, source, ending, first_byte: Span(200_000_000), observed: None }
+    let (tier, first_byte) = (Tier::Default, Span(200_000_000));
+    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
 }

@@ -127,7 +127,9 @@ fn settle_open(inner: &mut Inner) -> u64 {
             estimated += 1;
             let usage = Usage { input: call.input, output: call.max_output, requests: 1, ..Usage::default() };
             let (source, ending) = (Source::Estimate, Ending::Lost);
-            Fact::CallSettled { call: call.id, usage, source, ending, first_byte: Span(0), observed: None }
+            let tier = call.tier;
+            let (call, first_byte, observed) = (call.id, Span(0), None);
+            Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed }
         } else {
             Fact::CallAbandoned { call: call.id }
         };

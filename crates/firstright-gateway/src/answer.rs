@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use firstright_core::fact::Ending;
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
+use firstright_wire::openai::ServiceTier;
 use firstright_wire::openai::error::{chat_event, responses_event};
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
 use firstright_wire::operation::Operation;
@@ -21,15 +22,32 @@ pub type Answer = Response<Reply<Hook>>;
 /// The hook of a relayed answer.
 pub type Hook = Box<dyn FnMut(Passing<'_>) -> Verdict>;
 
-/// The wire's usage in the core's buckets: what the core has no bucket for counts where it is priced.
+/// The wire's usage in the core's buckets.
 pub(crate) fn usage_of(reading: Reading) -> Option<Usage> {
     reading.sound().map(|usage| Usage {
-        input: usage.input + usage.cache_write + usage.audio_in,
+        input: usage.input,
         cached_input: usage.cached_input,
-        output: usage.output + usage.audio_out,
+        cache_write: usage.cache_write,
+        output: usage.output,
         reasoning: usage.reasoning,
-        requests: usage.images.max(usage.requests).max(1),
+        audio_in: usage.audio_in,
+        audio_out: usage.audio_out,
+        images: usage.images,
+        requests: usage.requests.max(1),
+        ..Usage::default()
     })
+}
+
+/// The wire's tier as the core names it. What says nothing, or leaves the choice, is the default one.
+pub(crate) fn tier_of(tier: Option<ServiceTier>) -> Tier {
+    match tier {
+        None | Some(ServiceTier::Auto | ServiceTier::Default) => Tier::Default,
+        Some(ServiceTier::Flex) => Tier::Flex,
+        Some(ServiceTier::Priority) => Tier::Priority,
+        Some(ServiceTier::Scale) => Tier::Scale,
+        Some(ServiceTier::Batch) => Tier::Batch,
+        Some(ServiceTier::Fast | ServiceTier::Unknown) => Tier::Unknown,
+    }
 }
 
 /// A relayed stream: metered as it passes; its end is held until the settlement is durable; a provider that breaks off is
@@ -124,7 +142,9 @@ impl Stream {
     fn settle(&mut self, ending: Ending) -> Gate {
         self.settled = true;
         self.count();
-        let usage = usage_of(self.meter.metered().usage);
+        let metered = self.meter.metered();
+        self.open.tier = tier_of(metered.service_tier);
+        let usage = usage_of(metered.usage);
         let stepped = self.open.settle(usage, ending);
         let durable = self.open.engine().durable(stepped.record);
         Box::pin(async move {

@@ -17,7 +17,7 @@ use firstright_wire::operation::{Operation, PathRefused, Route};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
-use crate::answer::{Answer, hook, usage_of};
+use crate::answer::{Answer, hook, tier_of, usage_of};
 use crate::attempt::{Failed, limits_of, observation_of};
 use crate::endpoint::Endpoint;
 use crate::keys::Principal;
@@ -213,7 +213,9 @@ impl Handling<'_> {
         let output = if asked.operation == Operation::Embeddings { 0 } else { per_choice };
         let (tenant, model, input) = (principal.tenant, asked.model, asked.peek.estimated_input_tokens);
         let max_output = output.saturating_mul(asked.peek.choices.max(1));
-        let make = |id| Fact::CallArrived(Call { id, tenant, model, input, max_output, region });
+        let tier = tier_of(asked.peek.service_tier);
+        let make =
+            |id| Fact::CallArrived(Call { region, tier, ..Call::new(id, tenant, model, input, max_output) });
         let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
             let mut no = No::bad(StatusCode::SERVICE_UNAVAILABLE, "law_changed", "the law changed just now");
             no.retry_after = Some(Duration::ZERO);
@@ -364,7 +366,9 @@ impl Handling<'_> {
                 return Err(no);
             }
         };
-        let usage = response::read(asked.operation, &body).ok().and_then(|reply| usage_of(reply.usage));
+        let reply = response::read(asked.operation, &body).ok();
+        open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
+        let usage = reply.and_then(|reply| usage_of(reply.usage));
         let stepped = open.settle(usage, Ending::Complete);
         self.engine.durable(stepped.record).await;
         let mut answer = Response::new(Reply::whole(body));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{Ending, Fact, Failure, FailureKind, Observation, Source};
 use firstright_core::units::Span;
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::CallId;
 use firstright_core::world::Digest;
 use firstright_engine::{Engine, Noted, Stepped};
@@ -25,6 +25,8 @@ pub(crate) struct OpenCall {
     /// What is billed if the provider says nothing: counted so far.
     pub counted: Usage,
     pub observed: Option<Observation>,
+    /// The tier that the answer says served it.
+    pub tier: Tier,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl OpenCall {
             first_byte: Duration::ZERO,
             counted: Usage::default(),
             observed: None,
+            tier: Tier::Default,
         }
     }
 
@@ -88,6 +91,7 @@ impl OpenCall {
         self.dialled = Some(Instant::now());
         self.counted = Usage::default();
         self.observed = None;
+        self.tier = Tier::Default;
     }
 
     /// The first byte of an answer is here: from now on the input counts as used.
@@ -118,8 +122,8 @@ impl OpenCall {
             None => (self.counted, Source::Counted),
         };
         let first_byte = Span(u64::try_from(self.first_byte.as_nanos()).unwrap_or(u64::MAX));
-        let (call, observed) = (self.id, self.observed);
-        self.engine.submit(&Fact::CallSettled { call, usage, source, ending, first_byte, observed })
+        let (call, observed, tier) = (self.id, self.observed, self.tier);
+        self.engine.submit(&Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed })
     }
 }
 

@@ -217,7 +217,7 @@ impl Auditor {
 
     /// A call ended: exactly one settlement must follow, of what the usage comes to.
     fn settled(&mut self, world: &World, record: &Record) {
-        let Fact::CallSettled { call, usage, ending, first_byte, observed, .. } = &record.fact else {
+        let Fact::CallSettled { call, usage, tier, ending, first_byte, observed, .. } = &record.fact else {
             return;
         };
         let at = self.at;
@@ -245,12 +245,12 @@ impl Auditor {
             return self.find(format!("call {} ended and was not settled", call.0));
         };
         let Some(asked) = self.calls.get(call).map(|tracked| tracked.call.clone()) else { return };
-        let costs = sums::costs(world, &asked, &serving, usage, spilled);
+        let costs = sums::costs(world, &asked, &serving, usage, *tier, spilled);
         self.must(costs.contains(&cost), || {
             format!("call {} costs {costs:?} and was booked at {cost:?}", call.0)
         });
-        let owed = law::charges(world.tenant(asked.tenant), world.model(serving.model));
-        let owed = owed.map(|rates| law::priced(usage, &rates));
+        let owed = law::charges(world.tenant(asked.tenant), world.model(serving.model), *tier);
+        let owed = owed.and_then(|rates| law::priced(usage, &rates));
         self.must(owed == charge, || {
             format!("call {} is charged {owed:?} and was booked at {charge:?}", call.0)
         });

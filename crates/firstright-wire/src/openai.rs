@@ -15,6 +15,7 @@ pub enum ServiceTier {
     Scale,
     Priority,
     Fast,
+    Batch,
     /// A tier that this version doesn't know; unpriced until it does.
     Unknown,
 }
@@ -24,11 +25,13 @@ impl ServiceTier {
     pub fn from_name(name: &str) -> Self {
         match name {
             "auto" => Self::Auto,
-            "default" => Self::Default,
+            // Anthropic says `standard`, Groq `on_demand`.
+            "default" | "standard" | "on_demand" => Self::Default,
             "flex" => Self::Flex,
             "scale" => Self::Scale,
             "priority" => Self::Priority,
             "fast" => Self::Fast,
+            "batch" => Self::Batch,
             _ => Self::Unknown,
         }
     }

@@ -3,12 +3,12 @@
 use super::Broker;
 use crate::clause::{Clause, Measure};
 use crate::ledger::Account;
-use crate::plan::Candidate;
+use crate::plan::{Candidate, Plan};
 use crate::state::{Lease, Serving, State};
 use crate::units::{Money, Span, Timestamp};
-use crate::usage::Usage;
+use crate::usage::{Tier, Usage};
 use crate::workload::Call;
-use crate::world::{CapacityKind, ClauseId, PartyId, Rates};
+use crate::world::{CapacityKind, ClauseId, PartyId, World};
 
 impl Broker {
     /// Books a call's usage: what the provider is owed and what the tenant is charged. `None` is unpriced.
@@ -18,6 +18,7 @@ impl Broker {
         call: &Call,
         serving: &Serving,
         usage: &Usage,
+        tier: Tier,
         spilled: bool,
     ) -> (Option<Money>, Option<Money>) {
         let record = self.record;
@@ -25,17 +26,22 @@ impl Broker {
         let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return (None, None) };
         // The band is that of what was metered: the estimate from the body only chose where to go.
         //= rights/price.md#PR-3
-        let input = usage.input.saturating_add(usage.cached_input);
-        let rates =
-            if spilled { spill_rates(state, candidate, serving, input) } else { candidate.rates_for(input) };
+        let input = usage.all_input();
+        let rates = if spilled {
+            let own = spill(&state.world, &serving.plan, candidate);
+            own.and_then(|own| own.rates_for(tier, input))
+        } else {
+            candidate.rates_for(tier, input)
+        };
         // Provisioned capacity is paid by the hour, not by the token.
-        let cost =
-            if candidate.sunk && !spilled { Some(Money::ZERO) } else { rates.map(|rates| usage.at(&rates)) };
-        //= rights/tenants.md#TE-3
+        let cost = if candidate.sunk && !spilled {
+            Some(Money::ZERO)
+        } else {
+            rates.and_then(|rates| usage.at(&rates))
+        };
         let tenant = state.world.tenant(call.tenant);
         let served = state.world.model(serving.model);
-        let rates = tenant.charges.iter().find(|(glob, _)| glob.matches(served)).map(|(_, rates)| rates);
-        let charge = rates.map(|rates| usage.at(rates));
+        let charge = tenant.charge(served, tier).and_then(|rates| usage.at(rates));
         let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
         book(state, at, record, &serving.plan.counts, candidate.party, &amount);
         (cost, charge)
@@ -136,12 +142,11 @@ fn add(account: &mut Account, record: u64, amount: &Amount, measure: Option<Meas
     account.cite(record);
 }
 
-/// The pay-as-you-go price of the same model at the same provider, which is what native spillover costs.
-fn spill_rates(state: &State, candidate: &Candidate, serving: &Serving, input: u64) -> Option<Rates> {
-    let own = serving.plan.candidates.iter().find(|other| {
+/// The pay-as-you-go capacity of the same model at the same provider, whose price is what native spillover costs.
+pub(super) fn spill<'p>(world: &World, plan: &'p Plan, candidate: &Candidate) -> Option<&'p Candidate> {
+    plan.candidates.iter().find(|other| {
         let crate::title::Place::Deployment(id) = other.place else { return false };
-        let kind = state.world.deployment(id).capacity;
+        let kind = world.deployment(id).capacity;
         other.provider == candidate.provider && matches!(kind, CapacityKind::PayAsYouGo { .. })
-    });
-    own.and_then(|other| other.rates_for(input))
+    })
 }

@@ -13,7 +13,7 @@ use crate::scope::any;
 use crate::state::{Asked, Due, OpenCall, Serving, State, Tried};
 use crate::title::Place;
 use crate::units::{SECOND, Span, Timestamp};
-use crate::usage::Usage;
+use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, View};
 use crate::world::{DeploymentId, ModelId};
 
@@ -267,6 +267,7 @@ impl Broker {
         at: Timestamp,
         id: CallId,
         usage: &Usage,
+        tier: Tier,
         ending: Ending,
         first_byte: Span,
         observed: Option<&Observation>,
@@ -299,7 +300,7 @@ impl Broker {
         if matches!(ending, Ending::Complete | Ending::Cut) {
             self.book_attempt(at, &serving, ending == Ending::Complete, first_byte);
         }
-        let (cost, charge) = self.book_call(at, &open.call, &serving, usage, spilled);
+        let (cost, charge) = self.book_call(at, &open.call, &serving, usage, tier, spilled);
         let grounds = if spilled { vec![Ground::NativeSpill] } else { vec![] };
         out.push(Decision { action: Action::Settle { call: id, cost, charge }, grounds });
         self.serve_queue(at, out);

@@ -63,8 +63,8 @@ impl Broker {
             Fact::Ticked => {}
             Fact::CallArrived(call) => self.call_arrived(at, call, &mut out),
             Fact::AttemptFailed { call, failure } => self.attempt_failed(at, *call, failure, &mut out),
-            Fact::CallSettled { call, usage, source: _, ending, first_byte, observed } => {
-                self.call_settled(at, *call, usage, *ending, *first_byte, observed.as_ref(), &mut out);
+            Fact::CallSettled { call, usage, tier, source: _, ending, first_byte, observed } => {
+                self.call_settled(at, *call, usage, *tier, *ending, *first_byte, observed.as_ref(), &mut out);
             }
             Fact::CallAbandoned { call } => self.call_abandoned(*call, &mut out),
             Fact::CapacityObserved { deployment, observation } => {

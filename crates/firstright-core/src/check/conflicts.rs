@@ -111,8 +111,8 @@ fn shared_unit(world: &World, one: &Price, other: &Price) -> Option<alloc::strin
     let input = one.over_input.map_or(0, |over| over.saturating_add(1));
     let calls = world.deployments.iter().find(|deployment| {
         one.over_input == other.over_input
-            && one.rates(world, deployment, input).is_some()
-            && other.rates(world, deployment, input).is_some()
+            && one.rates(world, deployment, one.tier, input).is_some()
+            && other.rates(world, deployment, one.tier, input).is_some()
     });
     if let Some(deployment) = calls {
         return Some(format!("`{}`", deployment.id));

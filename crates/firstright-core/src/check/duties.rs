@@ -9,6 +9,7 @@ use crate::check::reach::has_provider;
 use crate::clause::{Act, Clause};
 use crate::scope::{Scope, any};
 use crate::text::scopes::{speaks_of_calls, speaks_of_jobs};
+use crate::usage::Tier;
 use crate::world::{ClauseId, PartyId, World};
 
 /// A clause binds those who signed its agreement.
@@ -148,7 +149,8 @@ pub(super) fn prices(cx: &mut Check<'_, '_>) {
     };
     let mut found = Vec::new();
     for (place, deployment) in world.deployments.iter().enumerate() {
-        let priced = contract().any(|price| price.rates(world, deployment, u64::MAX).is_some());
+        let priced =
+            contract().any(|price| price.rates(world, deployment, Tier::Default, u64::MAX).is_some());
         if deployment.rates.is_none() && !priced {
             let spot = cx.positions.deployments.get(place).map(|spot| spot.at.clone());
             found.push((spot, format!("the deployment `{}` has no price", deployment.id)));

@@ -92,7 +92,8 @@ fn licence(world: &World, clause: &Licence) -> (&'static str, Option<String>) {
 
 fn price(world: &World, clause: &Price) -> (&'static str, Option<String>) {
     let input = clause.over_input.map_or(0, |over| over.saturating_add(1));
-    let calls = world.deployments.iter().any(|deployment| clause.rates(world, deployment, input).is_some());
+    let prices = |deployment| clause.rates(world, deployment, clause.tier, input).is_some();
+    let calls = world.deployments.iter().any(prices);
     let mut places = world.providers.iter().filter(|provider| provider.party == clause.party).peekable();
     let none = places.peek().is_none();
     let jobs = places.any(|provider| provider.pools.iter().any(|pool| clause.hour(provider, pool).is_some()));

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::scope::{Glob, any};
 use crate::units::Money;
+use crate::usage::Tier;
 use crate::world::{CapacityKind, Deployment, PartyId, Pool, Provider, Rates, World};
 
 /// A contract price that overrides the catalogue. Of several that fit, the one that began last holds.
@@ -19,6 +20,8 @@ pub struct Price {
     pub capacity: Vec<Glob>,
     /// Only for calls with more input tokens than this (a context band).
     pub over_input: Option<u64>,
+    /// The tier of service that it prices.
+    pub tier: Tier,
     /// Prices of tokens.
     pub rates: Option<Rates>,
     /// Accelerators; empty for a clause that prices calls.
@@ -39,11 +42,14 @@ impl CapacityKind {
 }
 
 impl Price {
-    /// The token prices that this clause sets for the deployment, for a call with so many input tokens.
+    /// The token prices that this clause sets for the deployment, for a call with so many input tokens that this tier
+    /// serves.
     //= rights/price.md#PR-1
     //= rights/price.md#PR-3
-    pub fn rates(&self, world: &World, deployment: &Deployment, input: u64) -> Option<Rates> {
-        let fits = self.fits(world.provider(deployment.provider))
+    //= rights/price.md#PR-8
+    pub fn rates(&self, world: &World, deployment: &Deployment, tier: Tier, input: u64) -> Option<Rates> {
+        let fits = self.tier == tier
+            && self.fits(world.provider(deployment.provider))
             && any(&self.models, world.model(deployment.model))
             && any(&self.capacity, deployment.capacity.word())
             && self.over_input.is_none_or(|over| input > over);

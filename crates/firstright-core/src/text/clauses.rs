@@ -290,12 +290,13 @@ fn price(f: &mut Fields<'_>, r: &mut Reader<'_>, world: &World) -> Clause {
         regions: f.globs(r, "regions"),
         capacity: f.opt(r, "capacity", capacity).unwrap_or_default(),
         over_input: f.opt(r, "over-input", |v, r| v.integer(r, 0, u64::MAX >> 1)),
+        tier: f.opt(r, "tier", sections::tier).unwrap_or_default(),
         rates: sections::rates(f, r),
         accelerators: f.opt(r, "accelerators", |v, r| accelerators(v, r, world)).unwrap_or_default(),
         hour: f.opt(r, "hour", |v, r| v.money(r, Per::Hour)),
     };
-    let calls = ["models", "capacity", "over-input", "input", "cached-input", "output", "request"];
-    let prices_calls = calls.iter().any(|key| f.has(key));
+    let calls = ["models", "capacity", "over-input", "tier"];
+    let prices_calls = calls.iter().chain(&sections::RATES).any(|key| f.has(key));
     let prices_jobs = f.has("accelerators") || f.has("hour");
     let whole = if prices_jobs { f.has("accelerators") && f.has("hour") } else { clause.rates.is_some() };
     if !whole || (prices_calls && prices_jobs) {

@@ -10,15 +10,16 @@ use crate::fact::{Ending, FailureKind, LeaseEnding};
 use crate::text::scenario::{Law, Problem, Scenario, Step};
 use crate::text::value::{self, Per, Wrong};
 use crate::units::{Currency, DAY, Money, SECOND, Span, Timestamp, days_of};
-use crate::workload::Purpose;
+use crate::usage::{Tier, Usage};
+use crate::workload::{Family, Media, Purpose};
 
 /// What happens, in the names that the scenario gives.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// A call arrives.
-    Call { name: String, model: String, tenant: String, input: u64, max_output: u64, region: Option<String> },
+    Call(CallLine),
     /// A call ends.
-    Settle { name: String, usage: [u64; 4], ending: Ending, first_byte: Span, seen: Seen },
+    Settle { name: String, usage: Usage, tier: Tier, ending: Ending, first_byte: Span, seen: Seen },
     /// An attempt fails.
     Fail { name: String, kind: FailureKind, status: u16, retry_after: Option<Span> },
     /// The caller goes away.
@@ -47,6 +48,21 @@ pub(crate) enum Event {
     Enact { file: String },
     /// Time passes.
     Tick,
+}
+
+/// A call, in the names that the scenario gives.
+#[derive(Clone, Debug)]
+pub(crate) struct CallLine {
+    pub name: String,
+    pub model: String,
+    pub tenant: String,
+    pub input: u64,
+    pub max_output: u64,
+    pub region: Option<String>,
+    pub family: Family,
+    pub tier: Tier,
+    pub input_most: Option<u64>,
+    pub media: Media,
 }
 
 /// What is seen of a deployment's capacity.
@@ -300,16 +316,43 @@ fn call(args: &mut Args) -> Result<Event, String> {
     let expected = || format!("expected a size such as `1200+300`, not `{size}`");
     let (input, output) = size.split_once('+').ok_or_else(expected)?;
     let (input, max_output) = (number(input)?, number(output)?);
-    Ok(Event::Call { name, model, tenant, input, max_output, region: args.key("region") })
+    let media = Media {
+        audio: args.flag("audio"),
+        images: args.key_of("images")?.unwrap_or(0),
+        audio_seconds: args.key_of("seconds")?.unwrap_or(0),
+        characters: args.key_of("characters")?.unwrap_or(0),
+    };
+    Ok(Event::Call(CallLine {
+        name,
+        model,
+        tenant,
+        input,
+        max_output,
+        region: args.key("region"),
+        family: args.key("family").map_or(Ok(Family::default()), |word| one_of(&word, &Family::ALL))?,
+        tier: tier(args)?,
+        input_most: args.key_of("most")?,
+        media,
+    }))
 }
 
 fn settle(args: &mut Args) -> Result<Event, String> {
     let name = args.need("a call's name")?;
-    let keys = ["input", "cached", "output", "reasoning"];
-    let mut usage = [0u64; 4];
-    for (key, slot) in keys.into_iter().zip(&mut usage) {
-        *slot = args.key_of(key)?.unwrap_or(0);
-    }
+    let mut used = |key| args.key_of::<u64>(key).map(|used| used.unwrap_or(0));
+    let usage = Usage {
+        input: used("input")?,
+        cached_input: used("cached")?,
+        cache_write: used("cache-write")?,
+        output: used("output")?,
+        reasoning: used("reasoning")?,
+        audio_in: used("audio-in")?,
+        audio_out: used("audio-out")?,
+        images: used("images")?,
+        audio_seconds: used("seconds")?,
+        characters: used("characters")?,
+        requests: 1,
+    };
+    let tier = tier(args)?;
     let first_byte = args.key("first-byte").map_or(Ok(Span(0)), |text| span(&text))?;
     let seen = seen(args)?;
     let words = [
@@ -319,7 +362,11 @@ fn settle(args: &mut Args) -> Result<Event, String> {
         ("lost", Ending::Lost),
     ];
     let ending = args.next().map_or(Ok(Ending::Complete), |word| one_of(&word, &words))?;
-    Ok(Event::Settle { name, usage, ending, first_byte, seen })
+    Ok(Event::Settle { name, usage, tier, ending, first_byte, seen })
+}
+
+fn tier(args: &mut Args) -> Result<Tier, String> {
+    args.key("tier").map_or(Ok(Tier::Default), |word| one_of(&word, &Tier::NAMED))
 }
 
 fn seen(args: &mut Args) -> Result<Seen, String> {

@@ -11,9 +11,8 @@ use crate::decision::{Action, Decision};
 use crate::fact::{Answer, Fact, Failure, LeaseId, Observation, OfferId, Source, Terms};
 use crate::show;
 use crate::text::scenario::{Law, Problem, Scenario, Step, clock};
-use crate::text::scenario_lines::{Event, JobLine, Reply, Seen};
+use crate::text::scenario_lines::{CallLine, Event, JobLine, Reply, Seen};
 use crate::units::Timestamp;
-use crate::usage::Usage;
 use crate::workload::{Call, CallId, Job, JobId};
 use crate::world::{Digest, World};
 
@@ -173,25 +172,16 @@ impl Runner<'_> {
         let world = self.broker.world().cloned().ok_or("expected a law")?;
         let names = &mut self.names;
         Ok(match &step.event {
-            Event::Call { name, model, tenant, input, max_output, region } => Fact::CallArrived(Call {
-                id: names.call(name),
-                tenant: known(world.find_tenant(tenant), "a tenant", tenant)?,
-                model: known(world.find_model(model), "a model that a deployment serves", model)?,
-                input: *input,
-                max_output: *max_output,
-                region: region.clone(),
-            }),
-            Event::Settle { name, usage, ending, first_byte, seen } => {
-                let [input, cached_input, output, reasoning] = *usage;
-                Fact::CallSettled {
-                    call: names.call(name),
-                    usage: Usage { input, cached_input, output, reasoning, requests: 1 },
-                    source: Source::Provider,
-                    ending: *ending,
-                    first_byte: *first_byte,
-                    observed: seen.observation(),
-                }
-            }
+            Event::Call(line) => Fact::CallArrived(call(&world, names, line)?),
+            Event::Settle { name, usage, tier, ending, first_byte, seen } => Fact::CallSettled {
+                call: names.call(name),
+                usage: *usage,
+                tier: *tier,
+                source: Source::Provider,
+                ending: *ending,
+                first_byte: *first_byte,
+                observed: seen.observation(),
+            },
             Event::Fail { name, kind, status, retry_after } => Fact::AttemptFailed {
                 call: names.call(name),
                 failure: Failure {
@@ -243,6 +233,19 @@ impl Runner<'_> {
 
 fn known<T>(found: Option<T>, what: &str, name: &str) -> Result<T, String> {
     found.ok_or_else(|| format!("expected {what}, not `{name}`"))
+}
+
+fn call(world: &World, names: &mut Names, line: &CallLine) -> Result<Call, String> {
+    let tenant = known(world.find_tenant(&line.tenant), "a tenant", &line.tenant)?;
+    let model = known(world.find_model(&line.model), "a model that a deployment serves", &line.model)?;
+    Ok(Call {
+        region: line.region.clone(),
+        family: line.family,
+        tier: line.tier,
+        input_most: line.input_most.unwrap_or(line.input),
+        media: line.media,
+        ..Call::new(names.call(&line.name), tenant, model, line.input, line.max_output)
+    })
 }
 
 fn job(world: &World, names: &mut Names, line: &JobLine, at: Timestamp) -> Result<Job, String> {

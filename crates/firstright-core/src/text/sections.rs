@@ -10,10 +10,11 @@ use crate::text::agreements::{Draft, MAX_ENTITIES, room};
 use crate::text::place::{Place, Spot};
 use crate::text::value::Per;
 use crate::text::walk::{Fields, MAX_LIST, Reader, Value};
-use crate::units::{Money, SECOND, Span, Timestamp};
+use crate::units::{SECOND, Span, Timestamp};
+use crate::usage::Tier;
 use crate::world::{
-    AgreementId, CapacityKind, Deployment, ModelId, Party, PartyId, Pool, Provider, ProviderId, Rates,
-    Tenant, World,
+    AgreementId, CapacityKind, Charge, Deployment, ModelId, Party, PartyId, Pool, Provider, ProviderId,
+    Rates, Tenant, World,
 };
 
 /// The data class of a tenant that names none, and the only one that a provider without a list is approved for.
@@ -138,7 +139,11 @@ fn deployment(mut f: Fields<'_>, r: &mut Reader<'_>, provider: ProviderId) -> (D
             let mut table = v.fields(r, "a price")?;
             let rates = self::rates(&mut table, r);
             if rates.is_none() {
-                r.error(&v.at, "missing-key", "a price lacks `input`, `output` or `request`");
+                r.error(
+                    &v.at,
+                    "missing-key",
+                    "a price lacks `input`, `output`, `request` or another kind of usage",
+                );
             }
             table.finish(r);
             rates
@@ -187,19 +192,44 @@ fn capacity(value: &Value<'_>, r: &mut Reader<'_>) -> Option<CapacityKind> {
     }
 }
 
-/// Prices of a call; `None` if none of the keys is there. Cached input costs what input costs unless it is priced: no
-/// discount is presumed.
+/// Prices of a call; `None` if none of the keys is there.
 pub(super) fn rates(f: &mut Fields<'_>, r: &mut Reader<'_>) -> Option<Rates> {
-    let written = ["input", "cached-input", "output", "request"].iter().any(|key| f.has(key));
+    let written = RATES.iter().any(|key| f.has(key));
     let mut rate = |key, per| f.opt(r, key, |v, r| v.money(r, per));
-    let input = rate("input", Per::MillionTokens).unwrap_or(Money::ZERO);
     let rates = Rates {
-        input,
-        cached_input: rate("cached-input", Per::MillionTokens).unwrap_or(input),
-        output: rate("output", Per::MillionTokens).unwrap_or(Money::ZERO),
-        request: rate("request", Per::Request).unwrap_or(Money::ZERO),
+        input: rate("input", Per::MillionTokens),
+        cached_input: rate("cached-input", Per::MillionTokens),
+        cache_write: rate("cache-write", Per::MillionTokens),
+        output: rate("output", Per::MillionTokens),
+        reasoning: rate("reasoning", Per::MillionTokens),
+        audio_input: rate("audio-input", Per::MillionTokens),
+        audio_output: rate("audio-output", Per::MillionTokens),
+        image: rate("image", Per::Image),
+        minute: rate("minute", Per::Minute),
+        character: rate("character", Per::MillionCharacters),
+        request: rate("request", Per::Request),
     };
     written.then_some(rates)
+}
+
+/// The keys of [`rates`].
+pub(super) const RATES: [&str; 11] = [
+    "input",
+    "cached-input",
+    "cache-write",
+    "output",
+    "reasoning",
+    "audio-input",
+    "audio-output",
+    "image",
+    "minute",
+    "character",
+    "request",
+];
+
+/// A tier of service.
+pub(super) fn tier(value: &Value<'_>, r: &mut Reader<'_>) -> Option<Tier> {
+    value.word(r, &Tier::NAMED)
 }
 
 /// Tenants, with what they accept instead and what they are charged.
@@ -247,15 +277,17 @@ fn substitutes(value: &Value<'_>, r: &mut Reader<'_>, world: &World) -> Option<V
     Some(all)
 }
 
-fn charge(mut f: Fields<'_>, r: &mut Reader<'_>, world: &World) -> Vec<(Glob, Rates)> {
+fn charge(mut f: Fields<'_>, r: &mut Reader<'_>, world: &World) -> Vec<Charge> {
     let models = f.opt(r, "models", |v, r| v.models(r, world)).unwrap_or_default();
     let models = if models.is_empty() { Vec::from([Glob("*".to_owned())]) } else { models };
+    let tier = f.opt(r, "tier", tier);
     let rates = rates(&mut f, r);
     if rates.is_none() {
-        r.error(&f.at, "missing-key", "a charge lacks `input`, `output` or `request`");
+        r.error(&f.at, "missing-key", "a charge lacks `input`, `output`, `request` or another kind of usage");
     }
     f.finish(r);
-    rates.map(|rates| models.into_iter().map(|model| (model, rates)).collect()).unwrap_or_default()
+    let of = |rates| models.into_iter().map(|models| Charge { models, tier, rates }).collect();
+    rates.map(of).unwrap_or_default()
 }
 
 /// The heads of agreements; their clauses are read when every agreement is known.

@@ -25,6 +25,12 @@ pub(super) enum Per {
     Hour,
     /// One request.
     Request,
+    /// One image.
+    Image,
+    /// A minute of audio.
+    Minute,
+    /// A million characters.
+    MillionCharacters,
 }
 
 impl Per {
@@ -34,6 +40,9 @@ impl Per {
             Per::MillionTokens => "/Mtok",
             Per::Hour => "/h",
             Per::Request => "/request",
+            Per::Image => "/image",
+            Per::Minute => "/min",
+            Per::MillionCharacters => "/Mchar",
         }
     }
 
@@ -42,7 +51,9 @@ impl Per {
             Per::Sum => "1000000",
             Per::MillionTokens => "2.50",
             Per::Hour => "2.95",
-            Per::Request => "0.04",
+            Per::Request | Per::Image => "0.04",
+            Per::Minute => "0.006",
+            Per::MillionCharacters => "15",
         }
     }
 }

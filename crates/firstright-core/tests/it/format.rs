@@ -10,7 +10,7 @@ use firstright_core::fact::{
 };
 use firstright_core::journal::{Chain, Fault, header, verify};
 use firstright_core::units::{HOUR, Money, SECOND, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
 use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId};
 
@@ -73,7 +73,7 @@ counter = true
 
 fn call(id: u64, input: u64) -> Fact {
     let (tenant, model) = (TenantId(0), ModelId(0));
-    Fact::CallArrived(Call { id: CallId(id), tenant, model, input, max_output: 100, region: None })
+    Fact::CallArrived(Call::new(CallId(id), tenant, model, input, 100))
 }
 
 fn job(id: u64) -> Fact {
@@ -105,10 +105,12 @@ fn facts() -> Vec<Fact> {
         evidence: Digest([7; 32]),
     };
     let observed = Observation { utilisation: Some(950_000), ..Observation::default() };
-    let usage = Usage { input: 900, cached_input: 64, output: 80, reasoning: 20, requests: 1 };
+    let usage =
+        Usage { input: 900, cached_input: 64, output: 80, reasoning: 20, requests: 1, ..Usage::default() };
     let settled = |call| Fact::CallSettled {
         call: CallId(call),
         usage,
+        tier: Tier::Default,
         source: Source::Provider,
         ending: Ending::Complete,
         first_byte: Span(SECOND / 4),

@@ -10,7 +10,7 @@ use firstright_core::fact::{
 };
 use firstright_core::journal::{RULES, Record};
 use firstright_core::units::{DAY, HOUR, MINUTE, Money, SECOND, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
 use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId, World};
 
@@ -495,13 +495,13 @@ impl Play {
     fn call(&mut self, tape: &mut Tape) -> Fact {
         let world = self.world();
         let (tenants, models) = (world.tenants.len(), world.models.len());
+        let tenant = TenantId(tape.below(tenants) as u16);
+        let model = ModelId(tape.below(models) as u16);
+        let (input, max_output) = (1 + tape.below(2_500) as u64, tape.below(1_500) as u64);
+        let id = CallId(self.number());
         Fact::CallArrived(Call {
-            id: CallId(self.number()),
-            tenant: TenantId(tape.below(tenants) as u16),
-            model: ModelId(tape.below(models) as u16),
-            input: 1 + tape.below(2_500) as u64,
-            max_output: tape.below(1_500) as u64,
             region: tape.chance(15).then(|| tape.pick(&REGIONS).to_string()),
+            ..Call::new(id, tenant, model, input, max_output)
         })
     }
 
@@ -534,6 +534,7 @@ impl Play {
             output: tape.below(1_500) as u64,
             reasoning: tape.below(200) as u64,
             requests: 1,
+            ..Usage::default()
         };
         let endings = [
             Ending::Complete,
@@ -546,7 +547,8 @@ impl Play {
         let ending = endings[tape.below(endings.len())];
         let observed = tape.chance(25).then(|| observation(tape));
         let first_byte = Span(SECOND * tape.below(4) as u64);
-        Fact::CallSettled { call, usage, source: Source::Provider, ending, first_byte, observed }
+        let (tier, source) = (Tier::Default, Source::Provider);
+        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed }
     }
 
     fn job(&mut self, tape: &mut Tape) -> Fact {

@@ -7,7 +7,7 @@ use firstright_core::decision::Action;
 use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::journal::{Fault, HEADER, verify};
 use firstright_core::units::Span;
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId};
 use firstright_core::world::{ModelId, TenantId};
 use firstright_engine::{Engine, JournalError, OpenError, Opened, Tail};
@@ -64,13 +64,14 @@ fn law() -> Vec<(String, String)> {
 
 fn call(id: CallId) -> Fact {
     let (tenant, model) = (TenantId(0), ModelId(0));
-    Fact::CallArrived(Call { id, tenant, model, input: 100, max_output: 50, region: None })
+    Fact::CallArrived(Call::new(id, tenant, model, 100, 50))
 }
 
 fn settle(call: CallId) -> Fact {
     let usage = Usage { input: 100, output: 20, requests: 1, ..Usage::default() };
     let (source, ending) = (Source::Provider, Ending::Complete);
-    Fact::CallSettled { call, usage, source, ending, first_byte: Span(0), observed: None }
+    let (tier, first_byte) = (Tier::Default, Span(0));
+    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
 }
 
 /// Begins a book and puts `calls` whole calls in it.

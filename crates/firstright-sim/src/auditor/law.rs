@@ -5,7 +5,7 @@ use firstright_core::clause::{Act, CarveOut, Clause, FirstRefusal};
 use firstright_core::scope::{Glob, Kinds, Scope};
 use firstright_core::title::Place;
 use firstright_core::units::{Money, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, Job, Purpose};
 use firstright_core::world::{
     CapacityKind, ClauseId, Deployment, ModelId, PartyId, Pool, Provider, ProviderId, Rates, Tenant, World,
@@ -228,8 +228,14 @@ pub(super) fn carves(one: &CarveOut, subject: &Subject<'_>, left: Option<Span>) 
     }
 }
 
-/// The token prices of the deployment for a call with so many input tokens.
-pub(super) fn rates(world: &World, at: Timestamp, deployment: &Deployment, input: u64) -> Option<Rates> {
+/// The token prices of the deployment for a call with so many input tokens that this tier serves.
+pub(super) fn rates(
+    world: &World,
+    at: Timestamp,
+    deployment: &Deployment,
+    tier: Tier,
+    input: u64,
+) -> Option<Rates> {
     let provider = world.provider(deployment.provider);
     let kind = match deployment.capacity {
         CapacityKind::Provisioned { .. } => "provisioned",
@@ -243,6 +249,7 @@ pub(super) fn rates(world: &World, at: Timestamp, deployment: &Deployment, input
             && fits(&price.regions, &provider.region)
             && fits(&price.models, world.model(deployment.model))
             && fits(&price.capacity, kind)
+            && price.tier == tier
             && price.over_input.is_none_or(|over| input > over);
         let Some(rates) = price.rates.filter(|_| meant) else { continue };
         let key = (price.over_input, from);
@@ -250,7 +257,7 @@ pub(super) fn rates(world: &World, at: Timestamp, deployment: &Deployment, input
             best = Some((key, rates));
         }
     }
-    best.map(|(_, rates)| rates).or(deployment.rates)
+    best.map(|(_, rates)| rates).or(deployment.rates.filter(|_| tier == Tier::Default))
 }
 
 /// The contract's or the catalogue's price of an accelerator-hour.
@@ -273,8 +280,9 @@ pub(super) fn hour(world: &World, at: Timestamp, place: Place) -> Option<Money> 
 }
 
 /// What the tenant is charged by: the first that fits.
-pub(super) fn charges(tenant: &Tenant, model: &str) -> Option<Rates> {
-    tenant.charges.iter().find(|(glob, _)| fits(std::slice::from_ref(glob), model)).map(|(_, rates)| *rates)
+pub(super) fn charges(tenant: &Tenant, model: &str, tier: Tier) -> Option<Rates> {
+    let mut own = tenant.charges.iter().filter(|one| fits(std::slice::from_ref(&one.models), model));
+    own.find(|one| one.tier.unwrap_or(tier) == tier).map(|one| one.rates)
 }
 
 /// May the tenant call the model, or have it instead of the one asked for?
@@ -297,12 +305,30 @@ pub(super) fn probation(world: &World, at: Timestamp, subject: &Subject<'_>, pro
 }
 
 /// What the usage comes to at these rates: each kind of token rounded to the nano-unit by itself, ties to even.
-pub(super) fn priced(usage: &Usage, rates: &Rates) -> Money {
-    let part = |rate: Money, tokens: u64| half_even(rate.0 * i128::from(tokens), 1_000_000);
-    let tokens = part(rates.input, usage.input)
-        + part(rates.cached_input, usage.cached_input)
-        + part(rates.output, usage.output + usage.reasoning);
-    Money(tokens + rates.request.0 * i128::from(usage.requests))
+/// `None` if something was used that has no price.
+pub(super) fn priced(usage: &Usage, rates: &Rates) -> Option<Money> {
+    let flat = rates.request.map_or(0, |request| request.0 * i128::from(usage.requests));
+    if *rates == (Rates { request: rates.request, ..Rates::default() }) {
+        return Some(Money(flat));
+    }
+    let mut sum = flat;
+    for (used, rate, per) in [
+        (usage.input, rates.input, 1_000_000),
+        (usage.cached_input, rates.cached_input.or(rates.input), 1_000_000),
+        (usage.cache_write, rates.cache_write, 1_000_000),
+        (usage.output, rates.output, 1_000_000),
+        (usage.reasoning, rates.reasoning.or(rates.output), 1_000_000),
+        (usage.audio_in, rates.audio_input, 1_000_000),
+        (usage.audio_out, rates.audio_output, 1_000_000),
+        (usage.images, rates.image, 1),
+        (usage.audio_seconds, rates.minute, 60),
+        (usage.characters, rates.character, 1_000_000),
+    ] {
+        if used > 0 {
+            sum += half_even(rate?.0 * i128::from(used), per);
+        }
+    }
+    Some(Money(sum))
 }
 
 /// To the nearest, ties to even; `by` is positive.

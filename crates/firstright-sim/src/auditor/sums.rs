@@ -7,7 +7,7 @@ use firstright_core::clause::{Base, Clause, Combine, Leg, Measure, RevenueShare}
 use firstright_core::settle::{Line, What};
 use firstright_core::title::Place;
 use firstright_core::units::{Money, Rounding, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::Call;
 use firstright_core::world::{CapacityKind, ClauseId, PartyId, World};
 
@@ -39,6 +39,7 @@ pub(super) fn costs(
     call: &Call,
     serving: &Serving,
     usage: &Usage,
+    tier: Tier,
     spilled: bool,
 ) -> [Option<Money>; 2] {
     let own = world.deployment(serving.deployment);
@@ -52,9 +53,10 @@ pub(super) fn costs(
             && matches!(one.capacity, CapacityKind::PayAsYouGo { .. })
     };
     let by = if spilled { world.deployments.iter().find(spill) } else { Some(own) };
-    [call.input, usage.input + usage.cached_input].map(|input| {
-        let rates = by.and_then(|one| law::rates(world, serving.since, one, input));
-        rates.map(|rates| law::priced(usage, &rates))
+    let metered = usage.input + usage.cached_input + usage.cache_write + usage.audio_in;
+    [call.input, metered].map(|input| {
+        let rates = by.and_then(|one| law::rates(world, serving.since, one, tier, input));
+        rates.and_then(|rates| law::priced(usage, &rates))
     })
 }
 

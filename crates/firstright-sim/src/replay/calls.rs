@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::units::{SECOND, Span, Timestamp};
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::{Call, CallId};
 
 use super::{Book, START, tenant_of};
@@ -102,7 +102,7 @@ pub fn calls(
         let tenant = tenant_of(world, &tenant_name(row.tenant.as_deref().unwrap_or(ALL)));
         let (id, input) = (CallId(number), row.prompt_tokens);
         run.out.calls += 1;
-        let call = Call { id, tenant, model, input, max_output, region: None };
+        let call = Call::new(id, tenant, model, input, max_output);
         let decisions = run.book.step(at, &Fact::CallArrived(call));
         run.follow(&decisions);
     }
@@ -144,7 +144,8 @@ impl Running<'_> {
         }
         let usage = Usage { input, output, requests: 1, ..Usage::default() };
         let (source, ending) = (Source::Provider, Ending::Complete);
-        Fact::CallSettled { call, usage, source, ending, first_byte: Span(FIRST_TOKEN), observed: None }
+        let (tier, first_byte) = (Tier::Default, Span(FIRST_TOKEN));
+        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
     }
 
     fn follow(&mut self, decisions: &[Decision]) {

@@ -250,14 +250,7 @@ fn a_call_at_a_barred_provider_is_found() {
     for bar in bars {
         let mut broker = firstright_core::Broker::new();
         let law = vec![("law.toml".to_string(), format!("{EXCLUSIVE}{bar}"))];
-        let call = Call {
-            id: CallId(1),
-            tenant: TenantId(0),
-            model: ModelId(0),
-            input: 10,
-            max_output: 10,
-            region: None,
-        };
+        let call = Call::new(CallId(1), TenantId(0), ModelId(0), 10, 10);
         let facts = [Fact::Enacted { sources: law }, Fact::CallArrived(call)];
         let mut records: Vec<Record> = Vec::new();
         for (fact, nth) in facts.into_iter().zip(1u64..) {
