@@ -81,7 +81,7 @@ fn main() -> std::io::Result<()> {
         move |request| carry(client.clone(), target.clone(), request)
     };
     let address = SocketAddr::from(([127, 0, 0, 1], number(0, 9230)));
-    let server = start(address, number(2, 1).into(), &Limits::default(), handler_of)?;
+    let server = start(address, None, number(2, 1).into(), &Limits::default(), handler_of)?;
     server.join();
     Ok(())
 }

@@ -13,17 +13,20 @@ mod permit;
 mod register;
 mod scan;
 mod threads;
+mod tls;
 
 pub use body::{BodyLimits, RequestBodyError, read_whole};
 pub use drain::{Drain, drain};
 pub use permit::Permits;
 pub use scan::Objection;
 pub use threads::{Server, start};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body::Body;
@@ -40,7 +43,7 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address; none means no such cap (behind a load balancer every client has its address).
     pub connections_per_ip: Option<usize>,
-    /// From the first byte of a head (or from the connection's start) to its end.
+    /// From the first byte of a head (or from the connection's start, its TLS handshake included) to its end.
     pub head_timeout: Duration,
     /// Without any byte between two requests. Longer than the 60 s of common load balancers, which must close first.
     pub idle_timeout: Duration,
@@ -88,11 +91,13 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Accepts and serves until `drain` says stop, then until every request is answered or the grace period is over.
+/// Accepts and serves until `drain` says stop, then until every request is answered or the grace period is over. With
+/// `tls` nothing else is spoken.
 ///
 /// Must run inside a `LocalSet`. The future of `handler` is dropped when its client goes away.
 pub async fn serve<H, F, B>(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     limits: Rc<Limits>,
     permits: Permits,
     mut drain: Drain,
@@ -111,7 +116,7 @@ where
         let Some(permit) = permits.take(peer.ip()) else { return };
         // Without this an event of a stream would wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        connection::spawn(stream, permit, &limits, &register, &handler);
+        connection::spawn(stream, tls.as_ref(), permit, &limits, &register, &handler);
     };
     loop {
         tokio::select! {

@@ -1,5 +1,5 @@
-//! How does the operator speak with a running Firstright? Over HTTP on a listener of its own, on loopback, and never
-//! without the token.
+//! How does the operator speak with a running Firstright? Over HTTP on a listener of its own, on loopback or with TLS, and
+//! never without the token.
 //!
 //! | request | answer |
 //! |---|---|
@@ -28,9 +28,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstright_dispatch::Plane;
+use firstright_gateway::listen::Tls;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -51,26 +53,28 @@ const MAX_HEAD: usize = 16 << 10;
 /// Where the admin API listens, and who may speak with it.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The address; only loopback is taken, because what is said here is not encrypted.
+    /// The address; without TLS only loopback is taken, because what is said here is not encrypted.
     pub listen: SocketAddr,
+    /// Its certificate.
+    pub tls: Option<Arc<Tls>>,
     /// The token; a new one for each start if there is none.
     pub token: Option<Token>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { listen: SocketAddr::from(([127, 0, 0, 1], 8788)), token: None }
+        Config { listen: SocketAddr::from(([127, 0, 0, 1], 8788)), tls: None, token: None }
     }
 }
 
 /// Serves until `stop` says so. Must run inside a `LocalSet`.
 pub(crate) async fn serve(
     listener: TcpListener,
-    access: Access,
+    tls: Option<Arc<Tls>>,
+    access: Arc<Access>,
     plane: Plane,
     mut stop: watch::Receiver<bool>,
 ) {
-    let access = Arc::new(access);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -83,15 +87,31 @@ pub(crate) async fn serve(
             continue;
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (access, plane) = (Arc::clone(&access), plane.clone());
+        let (tls, access, plane) = (tls.clone(), Arc::clone(&access), plane.clone());
         tokio::task::spawn_local(async move {
-            let service = service_fn(|request| answer::answer(request, &access, &plane));
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-            let connection = http.serve_connection(TokioIo::new(stream), service);
-            // A client that breaks off, or stays for too long, has its own reasons.
-            let _ = tokio::time::timeout(CONNECTION_AGE, connection).await;
+            let served = async {
+                match tls {
+                    None => speak(stream, &access, &plane).await,
+                    // Whoever does not agree on TLS in time is told by an alert, or by the end.
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+                            speak(stream, &access, &plane).await;
+                        }
+                    }
+                }
+            };
+            // A client that stays for too long has its own reasons.
+            let _ = tokio::time::timeout(CONNECTION_AGE, served).await;
             drop(place);
         });
     }
+}
+
+/// Serves one connection.
+async fn speak<T: AsyncRead + AsyncWrite + Unpin>(stream: T, access: &Access, plane: &Plane) {
+    let service = service_fn(|request| answer::answer(request, access, plane));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    // A client that breaks off has its own reasons.
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }

@@ -11,6 +11,10 @@ use firstright_gateway::keys::{Keys, Principal, digest_of};
 use firstright_gateway::upstream::{Budgets, Target, Trust};
 use serde::Deserialize;
 
+mod operating;
+
+pub use operating::TlsConfig;
+
 /// Headers by which callers say who they are, and those that would change where or how a request goes.
 const CREDENTIALS: [&str; 8] = [
     "authorization",
@@ -55,6 +59,8 @@ pub struct Config {
 pub struct GatewayConfig {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Threads, each with a listener of its own; 0 is one a core.
     pub threads: usize,
     /// The largest request body.
@@ -75,6 +81,7 @@ impl Default for GatewayConfig {
     fn default() -> GatewayConfig {
         GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
             threads: 0,
             max_body_bytes: 20 << 20,
             max_connections: 10_000,
@@ -90,13 +97,17 @@ impl Default for GatewayConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct AdminConfig {
-    /// Address and port.
+    /// Address and port; without TLS on loopback only.
     pub listen: SocketAddr,
+    /// Its certificate.
+    pub tls: Option<TlsConfig>,
+    /// Its token; a new one for each start if there is none.
+    pub token: Option<SecretRef>,
 }
 
 impl Default for AdminConfig {
     fn default() -> AdminConfig {
-        AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+        AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), tls: None, token: None }
     }
 }
 
@@ -227,6 +238,9 @@ impl Config {
         for file in &mut config.agreements {
             *file = folder.join(&*file);
         }
+        for tls in [&mut config.gateway.tls, &mut config.admin.tls].into_iter().flatten() {
+            tls.beside(folder);
+        }
         Ok(config)
     }
 
@@ -329,6 +343,14 @@ impl DeploymentConfig {
 
 impl SecretRef {
     fn read(&self) -> Result<Secret, String> {
+        self.text().map(|text| Secret::new(&text))
+    }
+
+    /// What it refers to, which can stand in a header.
+    ///
+    /// # Errors
+    /// If it is not there, is empty, or has bytes that cannot stand in a header.
+    pub(crate) fn text(&self) -> Result<String, String> {
         let text = match self {
             SecretRef::Env(name) => {
                 std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?
@@ -344,7 +366,7 @@ impl SecretRef {
         if !text.trim().bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
             return Err("its key has white space or other bytes that cannot stand in a header".to_string());
         }
-        Ok(Secret::new(&text))
+        Ok(text.trim().to_string())
     }
 }
 

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 
 use firstright_dispatch::{Actor, Plane};
 use firstright_engine::Engine;
+use firstright_gateway::listen::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -63,7 +64,7 @@ impl fmt::Display for StartError {
             StartError::Plane(error) => error.fmt(f),
             StartError::NotLoopback(address) => write!(
                 f,
-                "failed to listen on `{address}`: the admin API is not encrypted, and listens on loopback only"
+                "failed to listen on `{address}`: without `tls` the admin API is not encrypted, and listens on loopback only"
             ),
             StartError::Io { doing, what, error } => write!(f, "failed to {doing} `{what}`: {error}"),
         }
@@ -79,51 +80,69 @@ impl std::error::Error for StartError {}
 /// If the journal cannot be read back, or the address cannot be listened on.
 pub fn start(engine: Arc<Engine>, config: JobsConfig) -> Result<JobPlane, StartError> {
     let listen = config.admin.listen;
-    if !listen.ip().is_loopback() {
+    if config.admin.tls.is_none() && !listen.ip().is_loopback() {
         return Err(StartError::NotLoopback(listen));
     }
     let io = |doing, what: String| move |error| StartError::Io { doing, what, error };
-    let listener = std::net::TcpListener::bind(listen).map_err(io("listen on", listen.to_string()))?;
-    let admin = listener.local_addr().map_err(io("listen on", listen.to_string()))?;
-    listener.set_nonblocking(true).map_err(io("listen on", listen.to_string()))?;
+    let bind = |listen: SocketAddr| {
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    let (admin, listener) = bind(listen).map_err(io("listen on", listen.to_string()))?;
+    // Commands on this machine read the token from a file of its owner's: they need no certificate.
+    let (local, beside) = match &config.admin.tls {
+        None => (admin, None),
+        Some(_) => {
+            let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+            let (local, beside) = bind(loopback).map_err(io("listen on", loopback.to_string()))?;
+            (local, Some((beside, None)))
+        }
+    };
+    let listeners = std::iter::once((listener, config.admin.tls)).chain(beside).collect();
     let token = match config.admin.token {
         Some(token) => token,
         None => Token::random().map_err(io("make a token for", admin.to_string()))?,
     };
     let data: PathBuf = config.plane.data.clone();
     let (plane, actor) = firstright_dispatch::start(engine, config.plane).map_err(StartError::Plane)?;
-    access::write(&data, admin, &token).map_err(io("write", data.join(admin::FILE).display().to_string()))?;
+    access::write(&data, local, &token).map_err(io("write", data.join(admin::FILE).display().to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(io("start the threads of", "jobs".to_string()))?;
     let (stop, stopped) = watch::channel(false);
-    let (own, access) = (plane.clone(), Access::new(&token));
+    let (own, access) = (plane.clone(), Arc::new(Access::new(&token)));
     let thread = std::thread::Builder::new()
         .name("jobs".to_string())
         .spawn(move || {
-            tokio::task::LocalSet::new().block_on(&runtime, serve(listener, access, own, actor, stopped));
+            tokio::task::LocalSet::new().block_on(&runtime, serve(listeners, access, own, actor, stopped));
         })
         .map_err(io("start the threads of", "jobs".to_string()))?;
     Ok(JobPlane { plane, admin, stop, thread: Some(thread) })
 }
 
 async fn serve(
-    listener: std::net::TcpListener,
-    access: Access,
+    listeners: Vec<(std::net::TcpListener, Option<Arc<Tls>>)>,
+    access: Arc<Access>,
     plane: Plane,
     actor: Actor,
     mut stopped: watch::Receiver<bool>,
 ) {
     let actor = tokio::task::spawn_local(actor.run());
-    match TcpListener::from_std(listener) {
-        Ok(listener) => admin::serve(listener, access, plane.clone(), stopped).await,
-        Err(error) => {
-            eprintln!("firstright: failed to listen for the admin API: {error}; jobs go on without it");
-            // A sender that is gone has stopped.
-            let _ = stopped.wait_for(|stop| *stop).await;
+    for (listener, tls) in listeners {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let served = admin::serve(listener, tls, access.clone(), plane.clone(), stopped.clone());
+                tokio::task::spawn_local(served);
+            }
+            Err(error) => {
+                eprintln!("firstright: failed to listen for the admin API: {error}; jobs go on without it");
+            }
         }
     }
+    // A sender that is gone has stopped.
+    let _ = stopped.wait_for(|stop| *stop).await;
     plane.stop().await;
     // An actor that panicked has said so.
     let _ = actor.await;

@@ -12,7 +12,7 @@ use firstright_gateway::upstream::{Client, PoolLimits};
 use firstright_gateway::{Gateway, Setup};
 
 use crate::admin;
-use crate::config::{Config, read_law};
+use crate::config::{Config, TlsConfig, read_law};
 use crate::jobs::{self, JobPlane, JobsConfig};
 
 #[derive(clap::Args, Debug)]
@@ -31,7 +31,8 @@ pub fn run(args: &Args) -> Result<(), String> {
     let sources = read_law(&config.agreements)?;
     let plane = start(&config, sources)?;
     let stop = Stop::new()?;
-    println!("firstright serves on http://{}/v1, its admin API on {}", plane.address(), plane.admin());
+    let scheme = if config.gateway.tls.is_some() { "https" } else { "http" };
+    println!("firstright serves on {scheme}://{}/v1, its admin API on {}", plane.address(), plane.admin());
     stop.wait();
     plane.stop();
     Ok(())
@@ -85,10 +86,12 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         move |request| Arc::clone(&gateway).handle(client.clone(), request)
     };
     let address = config.gateway.listen;
-    let server = listen::start(address, threads, &limits, handler_of)
+    let tls = config.gateway.tls.as_ref().map(TlsConfig::open).transpose()?;
+    let server = listen::start(address, tls, threads, &limits, handler_of)
         .map_err(|error| format!("failed to listen on `{address}`: {error}"))?;
     let plane = firstright_dispatch::Config::new(config.data.clone());
-    let admin = admin::Config { listen: config.admin.listen, token: None };
+    let tls = config.admin.tls.as_ref().map(TlsConfig::open).transpose()?;
+    let admin = admin::Config { listen: config.admin.listen, tls, token: config.admin.token()? };
     let jobs =
         jobs::start(Arc::clone(&engine), JobsConfig { plane, admin }).map_err(|error| error.to_string())?;
     Ok(Running { engine, server, jobs })

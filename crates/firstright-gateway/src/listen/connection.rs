@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -15,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::Limits;
@@ -22,10 +24,12 @@ use super::gate::{Findings, Gate};
 use super::permit::Permit;
 use super::register::{Phase, Register, Watch};
 use super::scan::Objection;
+use super::tls::Tls;
 
-/// Serves `stream` in a task of this thread.
+/// Serves `stream` in a task of this thread. A handshake counts towards the time that the first head may take.
 pub(super) fn spawn<H, F, B>(
     stream: TcpStream,
+    tls: Option<&Arc<Tls>>,
     permit: Permit,
     limits: &Limits,
     register: &Rc<Register>,
@@ -38,15 +42,41 @@ pub(super) fn spawn<H, F, B>(
 {
     let place = register.enter();
     let index = place.index();
-    let watch = place.watch.clone();
+    let (handler, tls, buffer_bytes) = (handler.clone(), tls.cloned(), limits.buffer_bytes);
+    let task = tokio::task::spawn_local(async move {
+        let _permit = permit;
+        let watch = place.watch.clone();
+        match tls {
+            None => run(stream, buffer_bytes, watch, handler).await,
+            Some(tls) => {
+                // Why a handshake failed is said to the client in an alert, and counted.
+                if let Ok(stream) = tls.accept(stream).await {
+                    run(stream, buffer_bytes, watch, handler).await;
+                }
+            }
+        }
+        drop(place);
+    });
+    register.arm(index, task.abort_handle());
+}
+
+/// Serves one connection to its end.
+async fn run<T, H, F, B>(stream: T, buffer_bytes: usize, watch: Rc<Watch>, handler: Rc<H>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (gate, findings) = Gate::new(stream, watch.clone());
-    let handler = handler.clone();
     let served = Cell::new(0_u64);
+    let serving_watch = watch.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let ordinal = served.get();
         served.set(ordinal + 1);
         let objection = findings.objection_to(ordinal);
-        let serving = Serving::enter(&watch, &findings);
+        let serving = Serving::enter(&serving_watch, &findings);
         // Nothing of the handler runs for a request that we refuse.
         let answer = if objection.is_none() { Some(handler(request)) } else { None };
         async move {
@@ -58,31 +88,24 @@ pub(super) fn spawn<H, F, B>(
         }
     });
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(limits.buffer_bytes).header_read_timeout(None);
-    let connection = builder.serve_connection(TokioIo::new(gate), service);
-    let watch = place.watch.clone();
-    let task = tokio::task::spawn_local(async move {
-        let _permit = permit;
-        let _place = place;
-        let mut connection = pin!(connection);
-        let mut told = false;
-        std::future::poll_fn(|cx| {
-            watch.wake_by(cx.waker());
-            let mut state = connection.as_mut().poll(cx);
-            // hyper would close over a request whose head is on the way; it is told once the request is served. The
-            // sweep sees to those that stay silent.
-            let is_between = matches!(watch.phase(), Phase::Idle | Phase::Serving);
-            if state.is_pending() && watch.is_draining() && !told && is_between {
-                told = true;
-                connection.as_mut().graceful_shutdown();
-                state = connection.as_mut().poll(cx);
-            }
-            // The error says how the client went away, which nobody can act upon.
-            state.map(drop)
-        })
-        .await;
-    });
-    register.arm(index, task.abort_handle());
+    builder.max_buf_size(buffer_bytes).header_read_timeout(None);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(gate), service));
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        watch.wake_by(cx.waker());
+        let mut state = connection.as_mut().poll(cx);
+        // hyper would close over a request whose head is on the way; it is told once the request is served. The
+        // sweep sees to those that stay silent.
+        let is_between = matches!(watch.phase(), Phase::Idle | Phase::Serving);
+        if state.is_pending() && watch.is_draining() && !told && is_between {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            state = connection.as_mut().poll(cx);
+        }
+        // The error says how the client went away, which nobody can act upon.
+        state.map(drop)
+    })
+    .await;
 }
 
 /// The time between a request's head and the end of its answer.

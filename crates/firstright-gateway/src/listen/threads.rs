@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use http_body::Body;
@@ -13,12 +14,13 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use super::{Drained, Limits, Permits, bind, drain, serve};
+use super::{Drained, Limits, Permits, Tls, bind, drain, serve};
 
 /// A listener on several threads.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    permits: Permits,
     ask: watch::Sender<bool>,
     threads: Vec<JoinHandle<Drained>>,
 }
@@ -29,6 +31,7 @@ pub struct Server {
 /// Errors: the address cannot be bound, or a thread or runtime not be made; nothing is left running then.
 pub fn start<S, H, F, B>(
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     threads: usize,
     limits: &Limits,
     handler_of: S,
@@ -42,7 +45,7 @@ where
 {
     let permits = Permits::new(limits);
     let (ask, asked) = drain();
-    let mut server = Server { address, ask, threads: Vec::new() };
+    let mut server = Server { address, permits: permits.clone(), ask, threads: Vec::new() };
     for index in 0..threads.max(1) {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         // Bound here so that an error reaches the caller; the first one settles what port 0 means.
@@ -51,10 +54,11 @@ where
             bind(server.address, limits)?
         };
         server.address = listener.local_addr()?;
-        let (limits, permits, asked, handler_of) =
-            (limits.clone(), permits.clone(), asked.clone(), handler_of.clone());
+        let (limits, tls, permits, asked, handler_of) =
+            (limits.clone(), tls.clone(), permits.clone(), asked.clone(), handler_of.clone());
         let run = move || {
-            let serving = async move { serve(listener, Rc::new(limits), permits, asked, handler_of()).await };
+            let serving =
+                async move { serve(listener, tls, Rc::new(limits), permits, asked, handler_of()).await };
             LocalSet::new().block_on(&runtime, serving)
         };
         server.threads.push(std::thread::Builder::new().name(format!("gateway-{index}")).spawn(run)?);
@@ -66,6 +70,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts its open connections.
+    pub fn permits(&self) -> Permits {
+        self.permits.clone()
     }
 
     /// Waits until the threads end, which a drain makes them do.

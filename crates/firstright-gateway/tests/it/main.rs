@@ -5,4 +5,5 @@ mod malformed;
 mod peers;
 mod relaying;
 mod sending;
+mod serving_tls;
 mod tls;

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use firstright_gateway::listen::{Drained, Limits, Permits, bind, drain, serve};
+use firstright_gateway::listen::{Drained, Limits, Permits, Tls, bind, drain, serve};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -36,12 +37,22 @@ impl Gateway {
         B: Body + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        Self::with_tls(None, limits, handler)
+    }
+
+    pub fn with_tls<H, F, B>(tls: Option<Arc<Tls>>, limits: Limits, handler: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + 'static,
+        F: Future<Output = Response<B>> + 'static,
+        B: Body + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let listener = bind(([127, 0, 0, 1], 0).into(), &limits).unwrap();
         let address = listener.local_addr().unwrap();
         let permits = Permits::new(&limits);
         let (ask, asked) = drain();
         let task =
-            tokio::task::spawn_local(serve(listener, Rc::new(limits), permits.clone(), asked, handler));
+            tokio::task::spawn_local(serve(listener, tls, Rc::new(limits), permits.clone(), asked, handler));
         Self { address, permits, ask, task }
     }
 

@@ -200,7 +200,7 @@ pub fn config(
             forward_headers: vec!["x-sandbox-tokens".to_string()],
             ..GatewayConfig::default()
         },
-        admin: AdminConfig { listen: admin },
+        admin: AdminConfig { listen: admin, ..AdminConfig::default() },
         keys: keys.collect(),
         deployments,
     })

@@ -6,5 +6,6 @@ mod crash;
 mod gateway;
 mod inputs;
 mod jobs;
+mod operating;
 mod sandbox;
 mod sdk;

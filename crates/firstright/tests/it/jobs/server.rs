@@ -96,7 +96,7 @@ pub fn serve(law: &str, config: Config) -> (JobPlane, Arc<Engine>) {
     let law = vec![("law.toml".to_string(), law.to_string())];
     let engine = open(&config.data, &law);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let admin = admin::Config { listen, token: Token::new(TOKEN) };
+    let admin = admin::Config { listen, token: Token::new(TOKEN), ..admin::Config::default() };
     let plane = jobs::start(Arc::clone(&engine), JobsConfig { plane: config, admin }).unwrap();
     (plane, engine)
 }

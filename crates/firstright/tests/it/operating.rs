@@ -1,0 +1,3 @@
+//! Can it be operated: served over TLS, watched, changed while it runs, and stopped?
+
+mod tls;
