@@ -454,13 +454,16 @@ fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>, passage: &Passage<'_>)
     let outage = plan.candidates.iter().any(|one| !one.unless_outage.is_empty());
     let contract = |bar: &Bar| matches!(bar, Bar::Licence(_) | Bar::Exclusive(_));
     let fit = |bar: &Bar| matches!(bar, Bar::Accelerator | Bar::Interconnect);
-    let bars = || plan.barred.iter().map(|(_, bar)| bar);
+    let bars = || plan.barred.iter().map(|(_, bar)| bar).filter(|bar| **bar != Bar::Home);
+    let homed = plan.barred.iter().any(|(_, bar)| *bar == Bar::Home);
     if outage || bars().any(contract) {
         Refusal::Contract
     } else if plan.candidates.iter().any(|one| one.over_budget) {
         Refusal::Budget
     } else if bars().any(|bar| !fit(bar)) {
         Refusal::Compliance
+    } else if homed {
+        Refusal::Home
     } else {
         Refusal::NoProvider
     }

@@ -180,6 +180,8 @@ pub enum Refusal {
     Overload,
     /// Those who may serve were asked, and let it pass.
     Declined,
+    /// What the call continues lives at a provider that has no place for it.
+    Home,
 }
 
 /// A reason that determined an action.

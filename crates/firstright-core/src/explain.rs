@@ -59,9 +59,9 @@ fn fresh_job(job: &Job) -> OpenJob {
 
 fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
     let call = &open.call;
-    let view = View::of_call(&state.world, call.tenant, call.model, call.region.as_deref());
+    let view = View::of_call(&state.world, call, call.model);
     let plan = plan::for_calls(&state.world, at, &view, call.model);
-    let asked = Asked::Call { call: open, tenant: call.tenant, model: call.model };
+    let asked = Asked::Call { call: open, model: call.model };
     let workload = format!(
         "call {} of tenant {} to {}: {} input tokens, {} output at most",
         call.id.0,

@@ -73,7 +73,10 @@ pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: Mo
         }
         let place = Place::Deployment(crate::world::DeploymentId(place));
         let provider = world.provider(deployment.provider);
-        match admit(world, at, view, provider) {
+        //= rights/home.md#HO-1
+        let elsewhere = view.home.is_some_and(|home| home != deployment.provider);
+        let admitted = if elsewhere { Err(Bar::Home) } else { admit(world, at, view, provider) };
+        match admitted {
             Err(bar) => plan.barred.push((place, bar)),
             Ok(unless_outage) => plan.candidates.push(Candidate {
                 sunk: matches!(deployment.capacity, CapacityKind::Provisioned { .. }),

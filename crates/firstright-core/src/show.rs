@@ -109,6 +109,7 @@ pub fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotPermitted => "the tenant may not use this model [TE-1]".to_string(),
         Refusal::NoProvider => "nobody has such capacity".to_string(),
+        Refusal::Home => "where what it continues lives, nobody may serve it [HO-1]".to_string(),
         Refusal::Contract => "no party may serve it under the agreements".to_string(),
         Refusal::Compliance => "no compliant provider".to_string(),
         Refusal::Capacity { retry_after } => {
@@ -211,6 +212,7 @@ pub fn bar(world: &World, bar: &Bar) -> String {
         Bar::Accelerator => "another accelerator [CH-9]".to_string(),
         Bar::Interconnect => "another interconnect [CH-9]".to_string(),
         Bar::Budget => "over the budget [CH-12]".to_string(),
+        Bar::Home => "what it continues lives elsewhere [HO-1]".to_string(),
     }
 }
 

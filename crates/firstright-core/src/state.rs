@@ -14,7 +14,7 @@ use crate::plan::{Candidate, Plan, lease_cost};
 use crate::title::{Evidence, Place, Title};
 use crate::units::{Money, SECOND, Span, Timestamp};
 use crate::workload::{Call, CallId, Job, JobId, View};
-use crate::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, TenantId, World};
+use crate::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, World};
 
 /// Everything that the broker knows.
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ pub(crate) struct Lease {
 
 /// Whose placement is asked about.
 pub(crate) enum Asked<'a> {
-    Call { call: &'a OpenCall, tenant: TenantId, model: ModelId },
+    Call { call: &'a OpenCall, model: ModelId },
     Job { job: &'a OpenJob },
 }
 
@@ -346,9 +346,7 @@ impl Asked<'_> {
     /// What the law sees of it.
     pub fn view<'s>(&'s self, state: &'s State) -> View<'s> {
         match self {
-            Asked::Call { call, tenant, model } => {
-                View::of_call(&state.world, *tenant, *model, call.call.region.as_deref())
-            }
+            Asked::Call { call, model } => View::of_call(&state.world, &call.call, *model),
             Asked::Job { job } => View::of_job(&state.world, &job.job),
         }
     }

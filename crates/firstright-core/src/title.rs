@@ -148,6 +148,8 @@ pub enum Bar {
     Interconnect,
     /// It would cost more than the job's budget.
     Budget,
+    /// What the call continues lives at another provider.
+    Home,
 }
 
 /// Rights that were released, each with its evidence, and the right that is used, if any.

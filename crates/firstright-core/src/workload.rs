@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::AccountId;
 use crate::units::{Money, Span, Timestamp};
 use crate::usage::Tier;
-use crate::world::{ModelId, TenantId, World};
+use crate::world::{ModelId, ProviderId, TenantId, World};
 
 /// The engine's number for a call, unique within a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ pub struct Call {
     pub input_most: u64,
     /// What it uses at most beside tokens of text.
     pub media: Media,
+    /// Where what it continues lives (a stored response, a file, a batch): nobody else can serve it.
+    pub home: Option<ProviderId>,
+    /// Does it make or change a model (a fine-tuning job by the API) rather than use one?
+    pub trains: bool,
 }
 
 /// Families of operations: what a key can be narrowed to.
@@ -96,6 +100,8 @@ impl Call {
             tier: Tier::Default,
             input_most: input,
             media: Media::default(),
+            home: None,
+            trains: false,
         }
     }
 }
@@ -173,6 +179,8 @@ pub struct View<'a> {
     pub model: Option<&'a str>,
     /// The region that it asks for.
     pub region: Option<&'a str>,
+    /// Where what it continues lives.
+    pub home: Option<ProviderId>,
     /// The data class.
     pub data_class: &'a str,
     /// Labels of tenant and job.
@@ -186,20 +194,21 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What the law sees of a call to this model. Panics on an id of another world, which is a bug.
-    pub fn of_call(world: &'a World, tenant: TenantId, model: ModelId, region: Option<&'a str>) -> View<'a> {
-        let tenant = world.tenant(tenant);
+    /// What the law sees of a call, served with this model. Panics on an id of another world, which is a bug.
+    pub fn of_call(world: &'a World, call: &'a Call, model: ModelId) -> View<'a> {
+        let tenant = world.tenant(call.tenant);
         View {
             is_job: false,
             purpose: "api",
             tenant: &tenant.id,
             model: Some(world.model(model)),
-            region,
+            region: call.region.as_deref(),
+            home: call.home,
             data_class: &tenant.data_class,
             labels: tenant.labels.iter().map(String::as_str).collect(),
             accelerators: Vec::new(),
             count: 0,
-            trains: false,
+            trains: call.trains,
         }
     }
 
@@ -212,6 +221,7 @@ impl<'a> View<'a> {
             tenant: &tenant.id,
             model: job.model.as_deref(),
             region: job.region.as_deref(),
+            home: None,
             data_class: if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class },
             labels: tenant.labels.iter().chain(&job.labels).map(String::as_str).collect(),
             accelerators: job.accelerators.iter().map(String::as_str).collect(),

@@ -44,6 +44,7 @@ impl No {
             Refusal::NotPermitted => (StatusCode::FORBIDDEN, "model_not_permitted", "permission_error", None),
             Refusal::NoProvider => (StatusCode::NOT_FOUND, "model_not_found", "invalid_request_error", None),
             Refusal::Contract => (StatusCode::FORBIDDEN, "contract_refusal", "permission_error", None),
+            Refusal::Home => (StatusCode::FORBIDDEN, "home_may_not_serve", "permission_error", None),
             Refusal::Compliance => (StatusCode::FORBIDDEN, "compliance_refusal", "permission_error", None),
             Refusal::Capacity { retry_after } => {
                 let wait = Duration::from_millis(retry_after.as_millis_up());
@@ -64,6 +65,10 @@ impl No {
             Refusal::Contract => {
                 format!("the agreements let no provider serve `{model}` for this tenant (decision {record})")
             }
+            Refusal::Home => format!(
+                "what the request continues lives at a provider that may not serve `{model}` for this tenant \
+                 (decision {record})"
+            ),
             Refusal::Compliance => {
                 format!("no compliant provider may serve `{model}` for this tenant (decision {record})")
             }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Broker, MAX_PLANS, not_open, note};
+use super::{Broker, MAX_PLANS, PlanKey, not_open, note};
 use crate::decide::{Ruling, decide};
 use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{Ending, Failure, FailureKind, LeaseId, Observation};
@@ -63,7 +63,7 @@ impl Broker {
         let plan = self.plan(at, id, model);
         let Some(state) = self.state.as_mut() else { return true };
         let Some(open) = state.calls.get(&id) else { return true };
-        let asked = Asked::Call { call: open, tenant: open.call.tenant, model };
+        let asked = Asked::Call { call: open, model };
         match decide(state, at, &plan, &asked) {
             Ruling::Placed { candidate, title, grounds, .. } => {
                 let place = candidate.place;
@@ -116,7 +116,7 @@ impl Broker {
             let plan = self.plan(at, id, other);
             let Some(state) = self.state.as_mut() else { return false };
             let Some(open) = state.calls.get(&id) else { return false };
-            let asked = Asked::Call { call: open, tenant: open.call.tenant, model: other };
+            let asked = Asked::Call { call: open, model: other };
             let Ruling::Placed { candidate, title, mut grounds, .. } = decide(state, at, &plan, &asked)
             else {
                 continue;
@@ -217,7 +217,7 @@ impl Broker {
         open.tried.push(Tried { place, at, failure: *failure });
         open.attempts = open.attempts.saturating_add(1);
         let attempts = open.attempts;
-        let asked = Asked::Call { call: open, tenant: open.call.tenant, model: open.call.model };
+        let asked = Asked::Call { call: open, model: open.call.model };
         let (throttled, unsuitable) = (asked.throttled(), asked.unsuitable());
         release(state, at, &serving, 0);
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
@@ -341,11 +341,18 @@ impl Broker {
             self.plans.clear();
             self.plans_until = state.world.next_change(at);
         }
-        let key = (open.call.tenant, model, open.call.region.clone());
+        let call = &open.call;
+        let key = PlanKey {
+            tenant: call.tenant,
+            model,
+            region: call.region.clone(),
+            home: call.home,
+            trains: call.trains,
+        };
         if let Some(plan) = self.plans.get(&key) {
             return Arc::clone(plan);
         }
-        let view = View::of_call(&state.world, open.call.tenant, model, open.call.region.as_deref());
+        let view = View::of_call(&state.world, call, model);
         let plan = Arc::new(plan::for_calls(&state.world, at, &view, model));
         self.plans.insert(key, Arc::clone(&plan));
         plan

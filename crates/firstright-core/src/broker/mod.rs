@@ -22,20 +22,30 @@ use crate::state::{Due, State};
 use crate::title::Place;
 use crate::units::Timestamp;
 use crate::workload::JobId;
-use crate::world::{DeploymentId, ModelId, TenantId, World};
+use crate::world::{DeploymentId, ModelId, ProviderId, TenantId, World};
 
 pub use calls::MAX_ATTEMPTS;
 pub use jobs::MAX_RESUMPTIONS;
 
 /// The plans kept at most; a world has few kinds of calls, and a caller cannot make more than tenants × models ×
-/// regions of them.
+/// regions × homes of them.
 const MAX_PLANS: usize = 4_096;
+
+/// What calls must have in common to share a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PlanKey {
+    tenant: TenantId,
+    model: ModelId,
+    region: Option<String>,
+    home: Option<ProviderId>,
+    trains: bool,
+}
 
 /// The decision core: facts in, decisions out.
 #[derive(Clone, Debug, Default)]
 pub struct Broker {
     pub(crate) state: Option<State>,
-    plans: BTreeMap<(TenantId, ModelId, Option<String>), Arc<Plan>>,
+    plans: BTreeMap<PlanKey, Arc<Plan>>,
     plans_until: Timestamp,
     record: u64,
     last: Timestamp,

@@ -22,6 +22,7 @@ pub(super) fn call<'a>(tenant: &'a Tenant, model: &'a str) -> View<'a> {
         tenant: &tenant.id,
         model: Some(model),
         region: None,
+        home: None,
         data_class: &tenant.data_class,
         labels: tenant.labels.iter().map(String::as_str).collect(),
         accelerators: Vec::new(),

@@ -240,6 +240,12 @@ fn call(world: &World, names: &mut Names, line: &CallLine) -> Result<Call, Strin
     let model = known(world.find_model(&line.model), "a model that a deployment serves", &line.model)?;
     Ok(Call {
         region: line.region.clone(),
+        home: line
+            .home
+            .as_ref()
+            .map(|home| known(world.find_provider(home), "a provider", home))
+            .transpose()?,
+        trains: line.trains,
         family: line.family,
         tier: line.tier,
         input_most: line.input_most.unwrap_or(line.input),

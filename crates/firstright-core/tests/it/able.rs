@@ -25,7 +25,7 @@ impl Past<'_> {
     pub fn call(&self, id: CallId, model: ModelId) -> Result<Work<'_>, String> {
         let past = &self.calls[&id];
         must(past.serving.is_none() && !past.ended, "it is served, or had its one outcome")?;
-        let view = View::of_call(self.world, past.call.tenant, model, past.call.region.as_deref());
+        let view = View::of_call(self.world, past.call, model);
         Ok(Work { view, call: Some(past), job: None, left: 1 })
     }
 
@@ -102,6 +102,7 @@ impl Past<'_> {
                 && job.job.interconnect.as_ref().is_none_or(|one| *one == pool.interconnect)
         }); // [CH-9]
         let region = view.region.is_none_or(|region| region == provider.region); // [CH-8]
+        let home = view.home.is_none_or(|home| home == self.provider_id(place)); // [HO-1]
         let jurisdiction = any(&tenant.jurisdictions, &provider.jurisdiction); // [TE-2]
         let class =
             view.data_class == "general" || provider.data_classes.iter().any(|one| one == view.data_class); // [AS-4]
@@ -126,7 +127,7 @@ impl Past<'_> {
             }
             _ => true,
         });
-        fit && region && jurisdiction && class && model && assured
+        fit && region && home && jurisdiction && class && model && assured
     }
 
     /// [AS-5] [AS-6] The qualification that the provider is under, and how much more it may be given.

@@ -246,6 +246,7 @@ fn the_sample_world_says_what_the_design_says() {
         tenant,
         model: Some("gpt-4o"),
         region: None,
+        home: None,
         data_class: "general",
         labels: Vec::new(),
         accelerators: Vec::new(),

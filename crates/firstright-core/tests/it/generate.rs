@@ -494,13 +494,15 @@ impl Play {
 
     fn call(&mut self, tape: &mut Tape) -> Fact {
         let world = self.world();
-        let (tenants, models) = (world.tenants.len(), world.models.len());
+        let (tenants, models, providers) = (world.tenants.len(), world.models.len(), world.providers.len());
         let tenant = TenantId(tape.below(tenants) as u16);
         let model = ModelId(tape.below(models) as u16);
         let (input, max_output) = (1 + tape.below(2_500) as u64, tape.below(1_500) as u64);
         let id = CallId(self.number());
         Fact::CallArrived(Call {
             region: tape.chance(15).then(|| tape.pick(&REGIONS).to_string()),
+            home: tape.chance(10).then(|| ProviderId(tape.below(providers) as u16)),
+            trains: tape.chance(5),
             ..Call::new(id, tenant, model, input, max_output)
         })
     }

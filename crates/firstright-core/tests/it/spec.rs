@@ -171,7 +171,8 @@ impl<'a> Past<'a> {
 
     /// Of all refusals those that say that nobody may serve; want of room is not judged here.
     fn refused(&self, work: &Work<'_>, refusal: Refusal) -> Check {
-        let nobody = matches!(refusal, Refusal::NoProvider | Refusal::Contract | Refusal::Compliance);
+        let nobody =
+            matches!(refusal, Refusal::NoProvider | Refusal::Contract | Refusal::Compliance | Refusal::Home);
         let budget = work.job.is_some_and(|job| job.job.budget.is_some());
         let somebody = self.every_place().any(|place| self.fits(work, place) && self.may(work, place));
         must(!nobody || budget || !somebody, "somebody may serve")

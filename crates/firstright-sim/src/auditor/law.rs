@@ -18,19 +18,24 @@ pub(super) struct Subject<'a> {
     pub tenant: &'a Tenant,
     pub model: Option<&'a str>,
     pub region: Option<&'a str>,
+    pub home: Option<ProviderId>,
+    pub trains: bool,
     pub class: &'a str,
 }
 
 pub(super) fn of_call<'a>(world: &'a World, call: &'a Call, model: ModelId) -> Subject<'a> {
     let tenant = world.tenant(call.tenant);
     let (model, region) = (Some(world.model(model)), call.region.as_deref());
-    Subject { job: None, tenant, model, region, class: &tenant.data_class }
+    let (home, trains) = (call.home, call.trains);
+    Subject { job: None, tenant, model, region, home, trains, class: &tenant.data_class }
 }
 
 pub(super) fn of_job<'a>(world: &'a World, job: &'a Job) -> Subject<'a> {
     let tenant = world.tenant(job.tenant);
     let class = if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class };
-    Subject { job: Some(job), tenant, model: job.model.as_deref(), region: job.region.as_deref(), class }
+    let (model, region) = (job.model.as_deref(), job.region.as_deref());
+    let trains = matches!(job.purpose, Purpose::Training | Purpose::FineTuning);
+    Subject { job: Some(job), tenant, model, region, home: None, trains, class }
 }
 
 fn fits(globs: &[Glob], name: &str) -> bool {
@@ -132,6 +137,9 @@ pub(super) fn barred(
     if subject.region.is_some_and(|region| region != provider.region) {
         return Some("the caller asked for another region");
     }
+    if subject.home.is_some_and(|home| world.provider(home).id != provider.id) {
+        return Some("what it continues lives elsewhere");
+    }
     if !fits(&subject.tenant.jurisdictions, &provider.jurisdiction) {
         return Some("the tenant's work may not run in its jurisdiction");
     }
@@ -164,9 +172,7 @@ pub(super) fn barred(
 
 fn licensed(world: &World, at: Timestamp, subject: &Subject<'_>, provider: &Provider) -> bool {
     let Some(model) = subject.model else { return true };
-    let trains =
-        subject.job.is_some_and(|job| matches!(job.purpose, Purpose::Training | Purpose::FineTuning));
-    let act = if trains { Act::Train } else { Act::Serve };
+    let act = if subject.trains { Act::Train } else { Act::Serve };
     let mut governed = false;
     for entry in &world.clauses {
         let Clause::Licence(licence) = &entry.clause else { continue };
