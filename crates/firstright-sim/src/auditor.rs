@@ -383,9 +383,10 @@ impl Auditor {
         title: &Title,
         on: &Evidences<'_>,
     ) {
-        let last = match on {
-            Evidences::Job(job) => job.last_right,
-            Evidences::Call(..) => None,
+        // A right by which it was offered may have run out since, and a later one been asked in between.
+        let offered: &[ClauseId] = match on {
+            Evidences::Job(job) => &job.offered,
+            Evidences::Call(..) => &[],
         };
         let wanted = |also| law::rights(world, self.at, subject, also);
         let ids = |rights: &[(ClauseId, &firstright_core::clause::FirstRefusal)]| {
@@ -400,12 +401,11 @@ impl Auditor {
             };
             holds && released.iter().zip(rights).all(|(one, (id, _))| one.clause() == *id)
         };
-        let (with, without) = (wanted(last), wanted(None));
-        let rights = if ids(&with) { with } else { without };
-        if !ids(&rights) {
+        let mut readings = offered.iter().rev().copied().map(Some).chain([None]).map(wanted);
+        let Some(rights) = readings.find(|rights| ids(rights)) else {
             return self
                 .find(format!("{} is given work past a right that was not released", name(world, place)));
-        }
+        };
         for (release, (id, right)) in title.releases().iter().zip(&rights) {
             self.must(!release.evidence().is_empty(), || {
                 format!("{} is released without evidence", world.cite(*id))

@@ -25,7 +25,8 @@ pub(super) struct Job {
     pub lost: Vec<ProviderId>,
     ever_lost: Vec<ProviderId>,
     quotes: Vec<(ProviderId, Money, Timestamp)>,
-    pub last_right: Option<ClauseId>,
+    /// The rights by which it was offered, in order.
+    pub offered: Vec<ClauseId>,
     accepted: Option<(ClauseId, u32, Option<Money>)>,
     stopped: bool,
     finished: bool,
@@ -116,7 +117,7 @@ impl Auditor {
                     lost: Vec::new(),
                     ever_lost: Vec::new(),
                     quotes: Vec::new(),
-                    last_right: None,
+                    offered: Vec::new(),
                     accepted: None,
                     stopped: false,
                     finished: false,
@@ -251,7 +252,7 @@ impl Auditor {
         let Some(job) = self.jobs.get_mut(&offer.job) else {
             return self.find(format!("offer {} is for a job that was never submitted", id.0));
         };
-        job.last_right = Some(offer.clause);
+        job.offered.push(offer.clause);
         let job = job.clone();
         let subject = law::of_job(world, &job.submitted);
         let rights = law::rights(world, self.at, &subject, None);
