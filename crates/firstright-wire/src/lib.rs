@@ -1,13 +1,15 @@
 //! How do the providers speak, byte for byte?
 //!
-//! The languages: bytes in, bytes out. No runtime, no socket, no HTTP crate and nothing of ours. A body is never
-//! turned into a tree: [`openai::request::peek`] reads the fields that the gateway acts on and remembers where
+//! The languages: bytes in, bytes out. No runtime, no socket, no HTTP crate and nothing of ours. Within OpenAI's language
+//! a body is never turned into a tree: [`openai::request::peek`] reads the fields that the gateway acts on and remembers where
 //! they stand, [`openai::request::rewrite`] splices over those ranges, and every other byte survives. A reply is
-//! read for its usage ([`openai::response::read`]), a stream is metered as it passes ([`openai::stream`]).
+//! read for its usage ([`openai::response::read`]), a stream is metered as it passes ([`openai::stream`]). Only where a
+//! provider speaks another language are bodies taken apart ([`openai::chat`]) and said anew.
 //!
 //! What comes from a client or a provider is hostile until proven otherwise: nothing here panics on it, recurses
 //! over it, or buffers more than the constant named beside the buffer.
 
+pub mod anthropic;
 pub mod azure;
 pub mod bedrock;
 pub mod headers;

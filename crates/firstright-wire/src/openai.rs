@@ -25,8 +25,8 @@ impl ServiceTier {
     pub fn from_name(name: &str) -> Self {
         match name {
             "auto" => Self::Auto,
-            // Anthropic says `standard`, Groq `on_demand`.
-            "default" | "standard" | "on_demand" => Self::Default,
+            // Anthropic says `standard`, and asks by `standard_only`; Groq says `on_demand`.
+            "default" | "standard" | "standard_only" | "on_demand" => Self::Default,
             "flex" => Self::Flex,
             "scale" => Self::Scale,
             "priority" => Self::Priority,

@@ -14,14 +14,34 @@ const OPERATIONS: [Operation; 6] =
     [ChatCompletions, Responses, Embeddings, ImagesGenerations, Completions, Models];
 
 /// George Marsaglia's xorshift64: the same corpus on every run.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as usize % bound.max(1)
+    }
+
+    /// `fixture` with one to five wounds.
+    pub fn mutate(&mut self, fixture: &[u8]) -> Vec<u8> {
+        let mut bytes = fixture.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            match self.below(6) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, b"\"\\{}[]:,\n\r\0-9eu \xff"[self.below(17)]),
+                2 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                3 if at < bytes.len() => drop(bytes.remove(at)),
+                4 => {
+                    let piece = fixture[self.below(fixture.len())..].to_vec();
+                    bytes.splice(at..at, piece.into_iter().take(40));
+                }
+                _ => bytes.extend_from_slice(b"\n\n"),
+            }
+        }
+        bytes
     }
 }
 
@@ -102,21 +122,7 @@ fn mutated_fixtures() {
         for part in ["request.json", "response.json", "stream.sse"] {
             let Some(fixture) = load(name, part) else { continue };
             for round in 0..400 {
-                let mut bytes = fixture.clone();
-                for _ in 0..=random.below(4) {
-                    let at = random.below(bytes.len());
-                    match random.below(6) {
-                        0 => bytes.truncate(at),
-                        1 => bytes.insert(at, b"\"\\{}[]:,\n\r\0-9eu \xff"[random.below(17)]),
-                        2 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-                        3 if at < bytes.len() => drop(bytes.remove(at)),
-                        4 => {
-                            let piece = fixture[random.below(fixture.len())..].to_vec();
-                            bytes.splice(at..at, piece.into_iter().take(40));
-                        }
-                        _ => bytes.extend_from_slice(b"\n\n"),
-                    }
-                }
+                let bytes = random.mutate(&fixture);
                 feed(operation, &bytes, 1 + random.below(200));
                 if part == "stream.sse" {
                     let chunk = 1 + random.below(100);
