@@ -28,8 +28,9 @@ impl Clock {
     }
 }
 
+/// The wall clock's time, for what is signed with it. No fact is stamped by this.
 #[expect(clippy::disallowed_methods, reason = "time is stamped here, once, for everybody")]
-fn wall() -> Timestamp {
+pub fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

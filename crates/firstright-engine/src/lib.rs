@@ -15,6 +15,7 @@ mod journal;
 mod recover;
 mod ticker;
 
+pub use clock::wall;
 pub use desk::{JobDecisions, Noted, Queued};
 pub use durable::Durable;
 pub use journal::{JournalError, Tail};

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use bytes::Bytes;
 
+use crate::credential::AuthError;
 use crate::upstream::{Response, SendError, SendErrorKind};
 
 /// The longest error body that is read from a provider, in bytes.
@@ -43,6 +44,12 @@ impl Failed {
         };
         let evidence = Digest(Sha256::digest(error.to_string().as_bytes()).into());
         Failed { kind, status: 0, retry_after: None, evidence, answer: None }
+    }
+
+    /// There is no proof to send: the provider was not asked.
+    pub(crate) fn unauthorised(error: &AuthError) -> Failed {
+        let evidence = Digest(Sha256::digest(error.to_string().as_bytes()).into());
+        Failed { kind: FailureKind::Unauthorised, status: 0, retry_after: None, evidence, answer: None }
     }
 
     /// The answer broke off before it was whole, and none of it had gone to the caller.

@@ -1,27 +1,13 @@
-//! Where is a deployment, which language does it speak, and with which secret?
+//! Where is a deployment, which language does it speak, and with which credential?
 
 use bytes::Bytes;
 use firstright_wire::azure::{self, Version};
 use firstright_wire::operation::Operation;
 
-use crate::upstream::{BadHead, RequestHead, Target};
+use http::{HeaderName, header};
 
-/// A secret that is written to an upstream's head and nowhere else: it has no `Display`, and its `Debug` hides it.
-#[derive(Clone)]
-pub struct Secret(Bytes);
-
-impl Secret {
-    /// Keeps the secret's bytes; white space around it (a trailing newline of a file) is not part of it.
-    pub fn new(secret: &str) -> Secret {
-        Secret(Bytes::copy_from_slice(secret.trim().as_bytes()))
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+use crate::credential::{AuthError, Credential, Used};
+use crate::upstream::{BadHead, Client, RequestHead, Target};
 
 /// Which paths and which credential header a provider takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +36,7 @@ pub struct Endpoint {
     /// What the provider calls the model or deployment.
     pub name: String,
     /// Its credential.
-    pub secret: Option<Secret>,
+    pub credential: Option<Credential>,
 }
 
 impl Endpoint {
@@ -67,25 +53,42 @@ impl Endpoint {
         }
     }
 
-    /// The head of a request, with the credential.
+    /// The head of a request, without its credential: that comes last.
     ///
     /// # Errors
-    /// If the path or the secret cannot stand in a head.
+    /// If the path cannot stand in a head.
     pub(crate) fn head(&self, path: &str) -> Result<RequestHead, BadHead> {
-        let mut head = RequestHead::new("POST", &self.target, path)?;
-        if let Some(Secret(secret)) = &self.secret {
-            match self.dialect {
-                Dialect::OpenAi { .. } => {
-                    let mut bearer = Vec::with_capacity(7 + secret.len());
-                    bearer.extend_from_slice(b"Bearer ");
-                    bearer.extend_from_slice(secret);
-                    head.header("authorization", &bearer)?;
-                }
-                Dialect::AzureV1 | Dialect::AzureDated { .. } => {
-                    head.header("api-key", secret)?;
-                }
-            }
+        RequestHead::new("POST", &self.target, path)
+    }
+
+    /// Writes the credential into a head that has all its other headers.
+    ///
+    /// # Errors
+    /// If there is no token to be had, or the credential is not for this target.
+    pub(crate) async fn authorise(
+        &self,
+        client: &Client,
+        head: &mut RequestHead,
+        body: &[Bytes],
+    ) -> Result<Used, AuthError> {
+        match &self.credential {
+            Some(credential) => credential.authorise(client, &self.target, head, body).await,
+            None => Ok(Used::default()),
         }
-        Ok(head)
+    }
+
+    /// The provider answered 401: is the attempt worth one more try, with a new token?
+    pub(crate) fn renew(&self, used: Used) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.renew(used))
+    }
+}
+
+impl Dialect {
+    /// The header that a key stands in, if configuration names no other.
+    pub fn key_header(&self) -> HeaderName {
+        match self {
+            Dialect::OpenAi { .. } => header::AUTHORIZATION,
+            Dialect::AzureV1 | Dialect::AzureDated { .. } => HeaderName::from_static("api-key"),
+        }
     }
 }

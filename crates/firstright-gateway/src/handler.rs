@@ -289,13 +289,21 @@ impl Handling<'_> {
         }
         let path = endpoint.path(asked.operation).map_err(|error| Failed::broken(&error.to_string()))?;
         let mut inject = asked.peek.stream && !asked.peek.include_usage && asks_for_usage(asked.operation);
+        let mut renewed = false;
         loop {
-            let body = self.body_for(asked, &endpoint.name, served, inject);
+            let body = vec![self.body_for(asked, &endpoint.name, served, inject)];
             let head = self.head_for(asked, endpoint, &path);
-            let head = head.map_err(|error| Failed::broken(&error.to_string()))?;
+            let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
+            let used = endpoint.authorise(client, &mut head, &body).await;
+            let used = used.map_err(|error| Failed::unauthorised(&error))?;
             open.dialling();
-            let sent = client.send(&endpoint.target, head, vec![body], &self.setup.budgets).await;
+            let sent = client.send(&endpoint.target, head, body, &self.setup.budgets).await;
             let response = sent.map_err(|error| Failed::unanswered(&error))?;
+            if response.status == StatusCode::UNAUTHORIZED && !renewed && endpoint.renew(used) {
+                // A token may be revoked before its end. Nothing was billed for the refusal: once more with a new one.
+                renewed = true;
+                continue;
+            }
             if response.status.is_success() {
                 open.answered();
                 open.observed = observation_of(&limits_of(&response.headers));

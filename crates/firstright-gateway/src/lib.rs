@@ -7,6 +7,7 @@ pub mod handler;
 pub mod setup;
 pub mod keys;
 pub mod endpoint;
+pub mod credential;
 mod open_call;
 mod attempt;
 pub mod answer;

@@ -83,7 +83,7 @@ impl Client {
 
     /// Sends one request; the body's pieces are written one behind the other without being copied.
     ///
-    /// Must run inside a `LocalSet`. Dropping the future closes the connection.
+    /// Must run inside a `LocalSet`. A head goes to the target that it was made for, or nowhere. Dropping the future closes the connection.
     pub async fn send(
         &self,
         target: &Target,
@@ -91,6 +91,9 @@ impl Client {
         body: Vec<Bytes>,
         budgets: &Budgets,
     ) -> Result<Response, SendError> {
+        if !head.is_for(target) {
+            return Err(SendError::unsent(SendErrorKind::Elsewhere, None));
+        }
         let mut outgoing = Outgoing::new(head, body);
         if let Some(connection) = self.pool.take(target.id()) {
             match exchange::exchange(connection, &mut outgoing, budgets, &self.pool).await {

@@ -10,6 +10,7 @@
 //! over it, or buffers more than the constant named beside the buffer.
 
 pub mod anthropic;
+pub mod auth;
 pub mod azure;
 pub mod bedrock;
 pub mod headers;

@@ -6,19 +6,30 @@ use std::time::Duration;
 
 use firstright_core::scope::Glob;
 use firstright_core::world::World;
-use firstright_gateway::endpoint::{Dialect, Endpoint, Secret};
+use firstright_gateway::credential::{Credential, Proof, Secret};
+use firstright_gateway::endpoint::{Dialect, Endpoint};
 use firstright_gateway::keys::{Keys, Principal, digest_of};
 use firstright_gateway::upstream::{Budgets, Target, Trust};
 use serde::Deserialize;
 
+mod auth;
 mod operating;
+
+use auth::{AuthConfig, Proofs};
 
 pub use operating::TlsConfig;
 
 /// Headers by which callers say who they are, and those that would change where or how a request goes.
-const CREDENTIALS: [&str; 8] = [
+const CREDENTIALS: [&str; 15] = [
     "authorization",
     "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+    "x-content-sha256",
+    "date",
     "cookie",
     "proxy-authorization",
     "host",
@@ -141,8 +152,10 @@ pub struct DeploymentConfig {
     pub version: Option<String>,
     /// What the provider calls the model or deployment; the law's model if absent.
     pub name: Option<String>,
-    /// Its credential.
+    /// Its key, in the header that its language has for it.
     pub key: Option<SecretRef>,
+    /// Another credential than a key.
+    pub auth: Option<AuthConfig>,
 }
 
 /// Languages by name.
@@ -159,7 +172,7 @@ pub enum DialectName {
 }
 
 /// Where a secret is: never in the file itself.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
     /// In an environment variable.
     Env(String),
@@ -250,12 +263,13 @@ impl Config {
     /// If an entry names no deployment of the law, or its URL, dialect or secret cannot be used.
     pub fn endpoints(&self, world: &World) -> Result<Vec<Option<Endpoint>>, String> {
         let mut endpoints = vec![None; world.deployments.len()];
+        let mut proofs = Proofs::default();
         for entry in &self.deployments {
             let fail = |why: String| format!("failed to use deployment `{}`: {why}", entry.id);
             let id = world.find_deployment(&entry.id);
             let id = id.ok_or_else(|| fail("the law has no deployment of this id".to_string()))?;
             let model = world.model(world.deployment(id).model);
-            let endpoint = entry.endpoint(model).map_err(fail)?;
+            let endpoint = entry.endpoint(model, &mut proofs).map_err(fail)?;
             if endpoints[id.index()].replace(endpoint).is_some() {
                 return Err(fail("it is configured twice".to_string()));
             }
@@ -313,17 +327,8 @@ impl Config {
 }
 
 impl DeploymentConfig {
-    fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
-        let url: http::Uri = self.url.parse().map_err(|_| format!("`{}` is not a URL", self.url))?;
-        let host = url.host().ok_or_else(|| format!("`{}` names no host", self.url))?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let target = match url.scheme_str() {
-            Some("https") => Target::tls(bare, url.port_u16().unwrap_or(443), Trust::Platform),
-            Some("http") => Target::plain(bare, url.port_u16().unwrap_or(80)),
-            _ => return Err(format!("`{}` begins with neither `https://` nor `http://`", self.url)),
-        };
-        let target = target.map_err(|error| format!("failed to {error}"))?;
-        let prefix = url.path().trim_end_matches('/').to_string();
+    fn endpoint(&self, model: &str, proofs: &mut Proofs) -> Result<Endpoint, String> {
+        let (target, prefix) = target(&self.url)?;
         let dialect = match (self.dialect, &self.version) {
             (DialectName::OpenAi, None) => Dialect::OpenAi { prefix },
             (DialectName::AzureV1, None) => Dialect::AzureV1,
@@ -331,9 +336,17 @@ impl DeploymentConfig {
             (DialectName::AzureDated, None) => return Err("`azure-dated` needs a `version`".to_string()),
             (_, Some(_)) => return Err("`version` goes with `azure-dated` only".to_string()),
         };
-        let secret = self.key.as_ref().map(SecretRef::read).transpose()?;
-        let endpoint =
-            Endpoint { target, dialect, name: self.name.clone().unwrap_or(model.to_string()), secret };
+        let proof = match (&self.key, &self.auth) {
+            (Some(_), Some(_)) => {
+                return Err("it has both `key` and `auth`: one credential is enough".to_string());
+            }
+            (Some(key), None) => Some(Proof::key(dialect.key_header(), &key.read()?)),
+            (None, Some(auth)) => Some(proofs.of(auth, target.host())?),
+            (None, None) => None,
+        };
+        let credential = proof.map(|proof| Credential::new(proof, &target));
+        let name = self.name.clone().unwrap_or(model.to_string());
+        let endpoint = Endpoint { target, dialect, name, credential };
         endpoint
             .path(firstright_wire::operation::Operation::ChatCompletions)
             .map_err(|error| format!("failed to {error}"))?;
@@ -341,7 +354,22 @@ impl DeploymentConfig {
     }
 }
 
+/// Where a URL leads, and its path without a slash at its end.
+fn target(text: &str) -> Result<(Target, String), String> {
+    let url: http::Uri = text.parse().map_err(|_| format!("`{text}` is not a URL"))?;
+    let host = url.host().ok_or_else(|| format!("`{text}` names no host"))?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let target = match url.scheme_str() {
+        Some("https") => Target::tls(bare, url.port_u16().unwrap_or(443), Trust::Platform),
+        Some("http") => Target::plain(bare, url.port_u16().unwrap_or(80)),
+        _ => return Err(format!("`{text}` begins with neither `https://` nor `http://`")),
+    };
+    let target = target.map_err(|error| format!("failed to {error}"))?;
+    Ok((target, url.path().trim_end_matches('/').to_string()))
+}
+
 impl SecretRef {
+    /// A secret that can stand in a header.
     fn read(&self) -> Result<Secret, String> {
         self.text().map(|text| Secret::new(&text))
     }
@@ -351,15 +379,7 @@ impl SecretRef {
     /// # Errors
     /// If it is not there, is empty, or has bytes that cannot stand in a header.
     pub(crate) fn text(&self) -> Result<String, String> {
-        let text = match self {
-            SecretRef::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?
-            }
-            SecretRef::File(path) => {
-                let shown = path.display();
-                std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?
-            }
-        };
+        let text = self.whole()?;
         if text.trim().is_empty() {
             return Err("its key is empty".to_string());
         }
@@ -367,6 +387,19 @@ impl SecretRef {
             return Err("its key has white space or other bytes that cannot stand in a header".to_string());
         }
         Ok(text.trim().to_string())
+    }
+
+    /// What it refers to, as it is: a key in PEM has lines.
+    fn whole(&self) -> Result<String, String> {
+        Ok(match self {
+            SecretRef::Env(name) => {
+                std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?
+            }
+            SecretRef::File(path) => {
+                let shown = path.display();
+                std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?
+            }
+        })
     }
 }
 

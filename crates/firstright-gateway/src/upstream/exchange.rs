@@ -50,6 +50,8 @@ pub enum SendErrorKind {
     HeadTimeout,
     /// The response head is refused.
     BadHead(BadResponse),
+    /// The head was made for another target: it may hold that one's secret.
+    Elsewhere,
 }
 
 impl SendError {
@@ -62,23 +64,27 @@ impl SendError {
     }
 }
 
+impl std::fmt::Display for SendErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve the provider's name",
+            Self::Connect => "connect to the provider",
+            Self::ConnectTimeout => "connect to the provider in time",
+            Self::Tls => "agree on TLS with the provider",
+            Self::Write => "write the request to the provider",
+            Self::ClosedBeforeHead => "read the provider's answer: the connection ended",
+            Self::HeadTimeout => "read the provider's answer in time",
+            Self::BadHead(bad) => return write!(f, "read the provider's answer: {bad}"),
+            Self::Elsewhere => "send a request elsewhere than to the provider that it was made for",
+        })
+    }
+}
+
 impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
-            SendErrorKind::Resolve => f.write_str("resolve the provider's name")?,
-            SendErrorKind::Connect => f.write_str("connect to the provider")?,
-            SendErrorKind::ConnectTimeout => f.write_str("connect to the provider in time")?,
-            SendErrorKind::Tls => f.write_str("agree on TLS with the provider")?,
-            SendErrorKind::Write => f.write_str("write the request to the provider")?,
-            SendErrorKind::ClosedBeforeHead => {
-                f.write_str("read the provider's answer: the connection ended")?
-            }
-            SendErrorKind::HeadTimeout => f.write_str("read the provider's answer in time")?,
-            SendErrorKind::BadHead(bad) => write!(f, "read the provider's answer: {bad}")?,
-        }
         match &self.io {
-            Some(error) => write!(f, ": {error}"),
-            None => Ok(()),
+            Some(error) => write!(f, "{}: {error}", self.kind),
+            None => write!(f, "{}", self.kind),
         }
     }
 }

@@ -8,6 +8,10 @@ use super::target::Target;
 #[derive(Clone)]
 pub struct RequestHead {
     bytes: Vec<u8>,
+    method_bytes: usize,
+    target_bytes: usize,
+    /// The number of the target that it was made for; it is sent to no other.
+    target: u64,
 }
 
 /// Something that cannot stand in a request head.
@@ -48,7 +52,12 @@ impl RequestHead {
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadHead::Path);
         }
-        let mut head = Self { bytes: Vec::with_capacity(USUAL_HEAD_BYTES) };
+        let mut head = Self {
+            bytes: Vec::with_capacity(USUAL_HEAD_BYTES),
+            method_bytes: method.len(),
+            target_bytes: path.len(),
+            target: target.id(),
+        };
         for part in [method, " ", path, " HTTP/1.1\r\nhost: ", target.authority(), "\r\n"] {
             head.bytes.extend_from_slice(part.as_bytes());
         }
@@ -67,6 +76,36 @@ impl RequestHead {
             self.bytes.extend_from_slice(part);
         }
         Ok(self)
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.text(0, self.method_bytes)
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        self.text(self.method_bytes + 1, self.target_bytes)
+    }
+
+    /// The first header of this name, if its value is text; the name in any case.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let mut lines = self.bytes.split(|byte| *byte == b'\n').skip(1);
+        let line = lines.find(|line| {
+            line.get(name.len()) == Some(&b':')
+                && line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        })?;
+        std::str::from_utf8(line.get(name.len() + 1..)?).ok().map(str::trim)
+    }
+
+    /// Whether it was made for this target, or a clone of it.
+    pub fn is_for(&self, target: &Target) -> bool {
+        self.target == target.id()
+    }
+
+    fn text(&self, from: usize, bytes: usize) -> &str {
+        // INVARIANT: the method is a token and the path graphic ASCII.
+        self.bytes.get(from..from + bytes).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
     }
 
     /// Ends the head for a body of so many bytes.

@@ -83,6 +83,11 @@ impl Target {
         &self.inner.authority
     }
 
+    /// Whether TLS is spoken with it.
+    pub fn is_tls(&self) -> bool {
+        self.inner.tls.is_some()
+    }
+
     pub(super) fn id(&self) -> u64 {
         self.inner.id
     }

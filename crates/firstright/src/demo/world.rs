@@ -188,6 +188,7 @@ pub fn config(
             version: None,
             name: Some(name(world, provider, deployment)),
             key: Some(SecretRef::File(file)),
+            auth: None,
         });
     }
     let (listen, admin) = ports;

@@ -1,0 +1,266 @@
+//! How does a request prove to its provider who sends it?
+//!
+//! A [`Credential`] is a [`Proof`] bound to one authority: a host, a port, with or without TLS. It writes into heads that
+//! were made for that authority and into no other, and nothing of it is ever printed. Most need no waiting: a key is
+//! there, a signature is computed, a token that still holds is taken. Only who finds no token waits for one, and then
+//! one request asks for all ([`tokens`](self)).
+
+mod grant;
+mod sign;
+mod tokens;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firstright_wire::auth::date;
+use firstright_wire::auth::token::Refused;
+use http::{HeaderMap, HeaderName, header};
+
+use crate::upstream::{BadHead, Client, RequestHead, SendErrorKind, Target};
+
+pub use grant::{Grant, Subject, TokenUrl};
+pub use sign::{AwsKey, BadKey, OciKey, SigningKey, thumbprint};
+pub use tokens::Tokens;
+
+/// A clock that is off by more than this, in seconds, is told of: AWS and Oracle take five minutes, and a Date header is
+/// older than its answer by the way it came.
+pub const SKEW_TOLD_S: i64 = 120;
+
+/// A secret that is written to an upstream's head and nowhere else: it has no `Display`, and its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Bytes);
+
+impl Secret {
+    /// Keeps the secret's bytes; white space around it (a trailing newline of a file) is not part of it.
+    pub fn new(secret: &str) -> Secret {
+        Secret(Bytes::copy_from_slice(secret.trim().as_bytes()))
+    }
+
+    /// `Bearer` and the secret, as one.
+    fn bearer(secret: &str) -> Secret {
+        Secret(Bytes::from([b"Bearer ", secret.trim().as_bytes()].concat()))
+    }
+
+    fn text(&self) -> &str {
+        // INVARIANT: it was made from a text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a provider takes for proof. Clones share a token, and what is known of it.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// A header with this name and value.
+    Header(HeaderName, Secret),
+    /// A token that is fetched and renewed.
+    Tokens(Arc<Tokens>),
+    /// Oracle's request signature.
+    Oci(Arc<OciKey>),
+    /// AWS's request signature.
+    Aws(Arc<AwsKey>),
+}
+
+/// A proof for one authority.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    proof: Proof,
+    bound: Bound,
+}
+
+/// An authority: a secret for one goes to no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bound {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+/// What authorised a request, for the case that the provider does not take it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    token: Option<u64>,
+}
+
+/// Why a request cannot be authorised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthError {
+    /// The head was made for an authority that this secret is not for.
+    Elsewhere {
+        /// Host and port that the secret is for.
+        bound: String,
+        /// Host and port of the head.
+        asked: String,
+    },
+    /// The secret or signature cannot stand in a head.
+    Head(BadHead),
+    /// The token endpoint gave no answer.
+    Unreachable {
+        /// Its host.
+        host: String,
+        /// How far it came.
+        at: SendErrorKind,
+    },
+    /// The token endpoint's answer broke off or is too long.
+    Cut {
+        /// Its host.
+        host: String,
+    },
+    /// The token endpoint gave none.
+    Refused {
+        /// Its host.
+        host: String,
+        /// What it said.
+        refused: Refused,
+        /// Its clock less ours in seconds, if that tells.
+        skew_s: Option<i64>,
+    },
+    /// The proof for the token endpoint cannot be made: a file that is gone, a key that does not sign.
+    Proof(String),
+    /// The thread that asked for the token went away; ask again.
+    Abandoned,
+}
+
+impl std::fmt::Display for AuthError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Elsewhere { bound, asked } => {
+                write!(f, "authorise a request to `{asked}`: the credential is for `{bound}` alone")
+            }
+            Self::Head(bad) => write!(f, "{bad}"),
+            Self::Unreachable { host, at } => write!(f, "get a token from `{host}`: {at}"),
+            Self::Cut { host } => write!(f, "get a token from `{host}`: its answer broke off"),
+            Self::Refused { host, refused, skew_s } => {
+                write!(f, "get a token from `{host}`: {refused}")?;
+                match skew_s {
+                    Some(skew_s) => write!(f, "; {}", Skew(*skew_s)),
+                    None => Ok(()),
+                }
+            }
+            Self::Proof(why) => write!(f, "prove who asks for a token: {why}"),
+            Self::Abandoned => f.write_str("get a token: who asked for it went away"),
+        }
+    }
+}
+
+impl std::error::Error for AuthError {}
+
+/// How far our clock is off, in words: what the other's is ahead of ours, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Skew(pub i64);
+
+impl std::fmt::Display for Skew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = if self.0 > 0 { "behind" } else { "ahead of" };
+        write!(f, "this machine's clock is {} s {side} theirs", self.0.unsigned_abs())
+    }
+}
+
+/// What is known of a credential, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// In one word: `header`, `token`, `oci-signature` or `aws-signature`.
+    pub kind: &'static str,
+    /// For a token: seconds until it ends; none if there is none.
+    pub ends_in_s: Option<u64>,
+    /// Why the last fetch gave none; none once one did.
+    pub failure: Option<AuthError>,
+}
+
+impl Proof {
+    /// A key in a header; one in `authorization` goes after `Bearer`.
+    pub fn key(name: HeaderName, secret: &Secret) -> Proof {
+        let value =
+            if name == header::AUTHORIZATION { Secret::bearer(secret.text()) } else { secret.clone() };
+        Proof::Header(name, value)
+    }
+}
+
+impl Credential {
+    /// Binds a proof to the authority of a target.
+    pub fn new(proof: Proof, target: &Target) -> Credential {
+        Credential { proof, bound: Bound::of(target) }
+    }
+
+    /// Writes the proof into a head that has all its other headers already: a signature may cover them.
+    ///
+    /// Must run inside a `LocalSet`. Waits only if a token is needed and none is there.
+    ///
+    /// # Errors
+    /// If the head is for another authority, or there is no token to be had.
+    pub async fn authorise(
+        &self,
+        client: &Client,
+        target: &Target,
+        head: &mut RequestHead,
+        body: &[Bytes],
+    ) -> Result<Used, AuthError> {
+        let asked = Bound::of(target);
+        if asked != self.bound || !head.is_for(target) {
+            return Err(AuthError::Elsewhere { bound: self.bound.shown(), asked: asked.shown() });
+        }
+        let mut used = Used::default();
+        match &self.proof {
+            Proof::Header(name, secret) => head.header(name.as_str(), &secret.0).map(drop),
+            Proof::Tokens(tokens) => {
+                let (bearer, number) = tokens.bearer(client).await?;
+                used.token = Some(number);
+                head.header("authorization", &bearer.0).map(drop)
+            }
+            Proof::Oci(key) => key.sign(head, target.authority(), body, now_s()),
+            Proof::Aws(key) => key.sign(head, target.authority(), body, now_s()),
+        }
+        .map_err(AuthError::Head)?;
+        Ok(used)
+    }
+
+    /// The provider answered 401. True if the attempt is worth one more try, because a new token may do better; nothing
+    /// was billed for the refusal.
+    pub fn renew(&self, used: Used) -> bool {
+        match (&self.proof, used.token) {
+            (Proof::Tokens(tokens), Some(number)) => tokens.renew(number),
+            _ => false,
+        }
+    }
+
+    /// What is known of it.
+    pub fn health(&self) -> Health {
+        let plain = |kind| Health { kind, ends_in_s: None, failure: None };
+        match &self.proof {
+            Proof::Header(..) => plain("header"),
+            Proof::Tokens(tokens) => tokens.health(),
+            Proof::Oci(_) => plain("oci-signature"),
+            Proof::Aws(_) => plain("aws-signature"),
+        }
+    }
+}
+
+impl Bound {
+    fn of(target: &Target) -> Bound {
+        Bound { host: target.host().to_owned(), port: target.port(), tls: target.is_tls() }
+    }
+
+    fn shown(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+/// Their clock less ours, in seconds, if an answer says theirs and that tells.
+pub fn skew_of(headers: &HeaderMap) -> Option<i64> {
+    let theirs = headers.get(header::DATE).and_then(|value| date::parse_http(value.as_bytes()))?;
+    let skew = i64::try_from(theirs).ok()?.checked_sub(i64::try_from(now_s()).ok()?)?;
+    (skew.abs() > SKEW_TOLD_S).then_some(skew)
+}
+
+/// Seconds since 1970.
+fn now_s() -> u64 {
+    firstright_engine::wall().0 / 1_000_000_000
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Which token is to be used now, and who fetches the next one?
+//!
+//! One fetch at a time for a token, whichever thread starts it; all others wait for that one, or go on with the token
+//! that is still good. A token is renewed well before its end, at a moment that chance shifts, so that the gateways of a
+//! fleet do not ask together. A failed renewal costs nothing while the old token holds; afterwards calls fail with the
+//! reason, and the endpoint is asked again by one of them after a pause that grows.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use firstright_wire::auth::token::{self, MAX_ANSWER_BYTES, Token};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{AuthError, Grant, Health, Secret, TokenUrl, now_s, skew_of};
+use crate::upstream::{Budgets, Client, RequestHead};
+
+/// How long a fetch may take. Metadata services take seconds on a young machine.
+const BUDGETS: Budgets =
+    Budgets { connect: Duration::from_secs(5), head: Duration::from_secs(15), gap: Duration::from_secs(5) };
+/// A token is not used in its last seconds: a request takes its time to where it is checked.
+const MARGIN: Duration = Duration::from_secs(30);
+/// The pause after a failed fetch; doubled with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two fetches that fail.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A token younger than this that is refused is not fetched anew: the next one would be refused too.
+const TOO_YOUNG: Duration = Duration::from_secs(10);
+
+/// The token of one grant, shared by all threads and by all deployments that use the grant.
+#[derive(Debug)]
+pub struct Tokens {
+    grant: Grant,
+    url: TokenUrl,
+    state: Mutex<State>,
+    /// Told whenever a fetch has ended.
+    ended: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    flying: bool,
+    failure: Option<Failure>,
+    /// Fetches that gave a token.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    bearer: Secret,
+    number: u64,
+    since: Instant,
+    renew_at: Instant,
+    end: Instant,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: AuthError,
+    again: Instant,
+    pause: Duration,
+}
+
+/// What a call finds.
+enum Look {
+    Good(Secret, u64),
+    /// Good, but the caller is to fetch the next one.
+    Due(Secret, u64),
+    /// Nothing good, and the caller is to fetch.
+    Fetch,
+    /// Nothing good, and somebody fetches already.
+    Wait,
+    Failed(AuthError),
+}
+
+impl Tokens {
+    /// Nothing is fetched before it is needed.
+    pub fn new(grant: Grant, url: TokenUrl) -> Arc<Tokens> {
+        Arc::new(Tokens { grant, url, state: Mutex::default(), ended: watch::channel(()).0 })
+    }
+
+    /// The header's value, and the token's number.
+    pub(super) async fn bearer(self: &Arc<Self>, client: &Client) -> Result<(Secret, u64), AuthError> {
+        let mut listening = None;
+        loop {
+            match self.look() {
+                Look::Good(bearer, number) => return Ok((bearer, number)),
+                Look::Due(bearer, number) => {
+                    self.fly(client);
+                    return Ok((bearer, number));
+                }
+                Look::Failed(error) => return Err(error),
+                Look::Fetch => {
+                    listening = Some(self.ended.subscribe());
+                    self.fly(client);
+                }
+                Look::Wait => {}
+            }
+            match &mut listening {
+                // The sender is in self, and every fetch ends within its budgets or with its thread.
+                Some(ended) => drop(ended.changed().await),
+                // Looks once more, so that no end between the look and the listening is missed.
+                None => listening = Some(self.ended.subscribe()),
+            }
+        }
+    }
+
+    /// What is there, and whose turn it is to fetch.
+    fn look(&self) -> Look {
+        let now = Instant::now();
+        let mut state = self.state();
+        let may_fetch = !state.flying && state.failure.as_ref().is_none_or(|failure| now >= failure.again);
+        match &state.held {
+            Some(held) if now < held.end => {
+                let (bearer, number) = (held.bearer.clone(), held.number);
+                if now < held.renew_at || !may_fetch {
+                    return Look::Good(bearer, number);
+                }
+                state.flying = true;
+                Look::Due(bearer, number)
+            }
+            _ if state.flying => Look::Wait,
+            _ => match &state.failure {
+                Some(failure) if !may_fetch => Look::Failed(failure.error.clone()),
+                _ => {
+                    state.flying = true;
+                    Look::Fetch
+                }
+            },
+        }
+    }
+
+    /// Fetches in a task of its own: whoever waits may go away.
+    fn fly(self: &Arc<Self>, client: &Client) {
+        let client = client.clone();
+        let mut flight = Flight { tokens: Arc::clone(self), outcome: None };
+        tokio::task::spawn_local(async move {
+            let outcome = flight.tokens.fetch(&client).await;
+            flight.outcome.replace(outcome);
+        });
+    }
+
+    async fn fetch(&self, client: &Client) -> Result<Token, AuthError> {
+        let (host, now_s) = (self.url.target.host().to_owned(), now_s());
+        let ask = self.grant.ask(&self.url, now_s)?;
+        let mut head =
+            RequestHead::new(ask.method, &self.url.target, &ask.target).map_err(AuthError::Head)?;
+        for (name, value) in &ask.headers {
+            head.header(name, value.as_bytes()).map_err(AuthError::Head)?;
+        }
+        let body = if ask.body.is_empty() { vec![] } else { vec![ask.body.into()] };
+        let sent = client.send(&self.url.target, head, body, &BUDGETS).await;
+        let mut response =
+            sent.map_err(|error| AuthError::Unreachable { host: host.clone(), at: error.kind })?;
+        let read = response.body.read_whole(MAX_ANSWER_BYTES).await;
+        let body = read.map_err(|_| AuthError::Cut { host: host.clone() })?;
+        token::answer(response.status.as_u16(), &body, now_s).map_err(|refused| AuthError::Refused {
+            host,
+            refused,
+            skew_s: skew_of(&response.headers),
+        })
+    }
+
+    fn land(&self, outcome: Result<Token, AuthError>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.flying = false;
+        match outcome {
+            Ok(token) => {
+                state.count += 1;
+                state.failure = None;
+                let life = Duration::from_secs(token.lifetime_s);
+                // A short token keeps half of its life as its margin.
+                let end = now + life.saturating_sub(MARGIN).max(life / 2);
+                let bearer = Secret::bearer(&token.access_token);
+                let (number, renew_at) = (state.count, now + early(life));
+                state.held = Some(Held { bearer, number, since: now, renew_at, end });
+            }
+            Err(error) => {
+                let pause = state.failure.as_ref().map_or(FIRST_PAUSE, |failure| failure.pause * 2);
+                let pause = pause.min(LONGEST_PAUSE);
+                let holds = state.held.as_ref().is_some_and(|held| now < held.end);
+                let what = if holds { "the old token holds still" } else { "calls fail until there is one" };
+                eprintln!("firstright: failed to {error}; {what}");
+                state.failure = Some(Failure { error, again: now + pause, pause });
+            }
+        }
+        drop(state);
+        self.ended.send_replace(());
+    }
+
+    /// The provider refused this token: true if there is or will be another.
+    pub(super) fn renew(&self, number: u64) -> bool {
+        let mut state = self.state();
+        match &state.held {
+            Some(held) if held.number != number => true,
+            Some(held) if held.since.elapsed() < TOO_YOUNG => false,
+            _ => {
+                state.held = None;
+                true
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let state = self.state();
+        let left = state.held.as_ref().map(|held| held.end.saturating_duration_since(Instant::now()));
+        let failure = state.failure.as_ref().map(|failure| failure.error.clone());
+        let ends_in_s = left.filter(|left| !left.is_zero()).map(|left| left.as_secs());
+        Health { kind: "token", ends_in_s, failure }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way; a token is as good after a panic elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fetch under way. However it ends, also with its thread, those who wait are told.
+struct Flight {
+    tokens: Arc<Tokens>,
+    outcome: Option<Result<Token, AuthError>>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.tokens.land(self.outcome.take().unwrap_or(Err(AuthError::Abandoned)));
+    }
+}
+
+/// When to renew a token: after 70 to 85 % of its life, drawn anew each time.
+fn early(life: Duration) -> Duration {
+    let mut draw = [0; 1];
+    // Without randomness all draws are alike, which is right for one gateway.
+    let _ = aws_lc_rs::rand::fill(&mut draw);
+    life / 100 * (70 + u32::from(draw[0]) % 16)
+}
