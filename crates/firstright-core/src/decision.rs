@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::{AccountId, AccountProblem};
 use crate::fact::{LeaseId, OfferId, Terms};
 use crate::title::{Bar, Evidence, Place, Title};
 use crate::units::{Money, Span, Timestamp};
@@ -150,6 +151,21 @@ pub enum Action {
         /// Did all of it complete?
         completed: bool,
     },
+    /// The account is as the fact says.
+    SetAccount {
+        /// Its number.
+        account: AccountId,
+    },
+    /// The account lets no call in any more.
+    CloseAccount {
+        /// Its number.
+        account: AccountId,
+    },
+    /// The fact about an account has no effect.
+    KeepAccount {
+        /// Why.
+        problem: AccountProblem,
+    },
 }
 
 /// Why a workload is refused.
@@ -182,6 +198,60 @@ pub enum Refusal {
     Declined,
     /// What the call continues lives at a provider that has no place for it.
     Home,
+    /// The key, or an account above it, does not let the call in.
+    Denied {
+        /// Which of them.
+        account: AccountId,
+        /// Why.
+        why: Denial,
+    },
+    /// A hard budget of the key, or of an account above it, leaves too little for the most that the call can cost.
+    Spent {
+        /// Whose.
+        account: AccountId,
+        /// When the budget begins anew; the end of time if it never does.
+        until: Timestamp,
+    },
+    /// There is a hard budget, and a place that may serve has no price for the call.
+    Unpriced {
+        /// Whose budget.
+        account: AccountId,
+    },
+    /// The key, or an account above it, calls too fast.
+    Limited {
+        /// Which limit.
+        what: Limit,
+        /// Whose.
+        account: AccountId,
+        /// When it is worth trying again; `None` if time alone does not help.
+        retry_after: Option<Span>,
+    },
+}
+
+/// Why an account does not let a call in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Denial {
+    /// There is none of this number.
+    Unknown,
+    /// It was closed, or is past its end.
+    Closed,
+    /// It is another tenant's.
+    Tenant,
+    /// It may not use the model.
+    Model,
+    /// It may not use this family of operations.
+    Family,
+}
+
+/// Limits of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Limit {
+    /// Calls a minute.
+    Requests,
+    /// Tokens a minute.
+    Tokens,
+    /// Calls at once.
+    Concurrent,
 }
 
 /// A reason that determined an action.
@@ -235,4 +305,6 @@ pub enum Ground {
     Attempts(u32),
     /// The provider served it with spare capacity of its own; it is booked at that capacity's price. [CA-8]
     NativeSpill,
+    /// A soft budget is exceeded. [AC-8]
+    SoftBudget(AccountId),
 }

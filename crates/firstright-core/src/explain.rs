@@ -60,7 +60,8 @@ fn fresh_job(job: &Job) -> OpenJob {
 fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
     let call = &open.call;
     let view = View::of_call(&state.world, call, call.model);
-    let plan = plan::for_calls(&state.world, at, &view, call.model);
+    let mut plan = plan::for_calls(&state.world, at, &view, call.model);
+    state.accounts.narrow(&state.world, call, &mut plan);
     let asked = Asked::Call { call: open, model: call.model };
     let workload = format!(
         "call {} of tenant {} to {}: {} input tokens, {} output at most",

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::units::{Money, Span, Timestamp};
 use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, Job, JobId};
@@ -123,6 +124,25 @@ pub enum Fact {
     JobCancelled {
         /// Which job.
         job: JobId,
+    },
+    /// An account was made, or set anew.
+    AccountSet {
+        /// As it is from here on.
+        account: Account,
+    },
+    /// A key was drawn anew; the one before it lives on for a while.
+    KeyRotated {
+        /// The account's id.
+        account: String,
+        /// The SHA-256 of the new key.
+        digest: Digest,
+        /// How long the one before it lives on.
+        grace: Span,
+    },
+    /// An account was closed: a key revoked, a team or an organisation shut with all below it.
+    AccountClosed {
+        /// Its id.
+        account: String,
     },
 }
 

@@ -43,6 +43,7 @@ pub mod workload;
 pub mod usage;
 pub mod fact;
 
+mod accounts;
 mod plan;
 mod decide;
 pub mod title;
@@ -59,4 +60,5 @@ pub mod explain;
 pub mod text;
 pub mod check;
 
+pub use accounts::{Known, Spent};
 pub use broker::{Broker, MAX_ATTEMPTS, MAX_RESUMPTIONS};

@@ -56,6 +56,15 @@ pub(crate) struct Band {
     pub rates: Option<Rates>,
 }
 
+impl Plan {
+    /// Bars the candidates that may not.
+    pub fn bar(&mut self, may: impl Fn(&Candidate) -> bool, bar: Bar) {
+        let (kept, barred): (Vec<_>, Vec<_>) = self.candidates.drain(..).partition(|one| may(one));
+        self.candidates = kept;
+        self.barred.extend(barred.into_iter().map(|one| (one.place, bar)));
+    }
+}
+
 impl Candidate {
     /// The token prices for a call with so many input tokens that this tier serves.
     pub fn rates_for(&self, tier: Tier, input: u64) -> Option<Rates> {

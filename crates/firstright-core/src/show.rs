@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::clause::{Clause, Measure};
-use crate::decision::{Action, Decision, Ground, Refusal};
+use crate::decision::{Action, Decision, Denial, Ground, Limit, Refusal};
 use crate::fact::{FailureKind, Terms};
 use crate::ledger::Account;
 use crate::settle::{Line, What};
@@ -101,6 +101,9 @@ pub fn action(world: &World, action: &Action) -> String {
         }
         Action::Finish { job, completed: true } => format!("finish job {}", job.0),
         Action::Finish { job, completed: false } => format!("finish job {}, not completed", job.0),
+        Action::SetAccount { account } => format!("set account {}", account.0),
+        Action::CloseAccount { account } => format!("close account {}", account.0),
+        Action::KeepAccount { problem } => format!("keep the accounts: {}", problem.word()),
     }
 }
 
@@ -121,6 +124,34 @@ pub fn refusal(refusal: &Refusal) -> String {
         Refusal::Deadline => "its deadline passed [CH-14]".to_string(),
         Refusal::Declined => "those who may serve it let it pass [FR-7]".to_string(),
         Refusal::Overload => "too many workloads are open".to_string(),
+        Refusal::Denied { account, why } => {
+            let account = account.0;
+            match why {
+                Denial::Unknown => format!("there is no account {account} [AC-2]"),
+                Denial::Closed => format!("account {account} is closed [AC-4]"),
+                Denial::Tenant => format!("account {account} is another tenant's [AC-2]"),
+                Denial::Model => format!("account {account} may not use the model [AC-2]"),
+                Denial::Family => format!("account {account} may not use such operations [AC-2]"),
+            }
+        }
+        Refusal::Spent { account, until: Timestamp::MAX } => {
+            format!("the budget of account {} is spent [AC-7]", account.0)
+        }
+        Refusal::Spent { account, until } => {
+            format!("the budget of account {} is spent until {until} [AC-7]", account.0)
+        }
+        Refusal::Unpriced { account } => {
+            format!("account {} has a hard budget, and it has no price [AC-9]", account.0)
+        }
+        Refusal::Limited { what, account, retry_after } => {
+            let what = match what {
+                Limit::Requests => "calls a minute [AC-10]",
+                Limit::Tokens => "tokens a minute [AC-10]",
+                Limit::Concurrent => "calls at once [AC-11]",
+            };
+            let after = retry_after.map_or_else(String::new, |wait| format!("; retry after {wait}"));
+            format!("account {} has no more {what}{after}", account.0)
+        }
     }
 }
 
@@ -159,6 +190,7 @@ pub fn ground(world: &World, ground: &Ground) -> String {
         Ground::NotOpen => "nothing of that name is open".to_string(),
         Ground::ByOwner => "by its owner".to_string(),
         Ground::Attempts(count) => format!("{count} attempts were made [CH-11]"),
+        Ground::SoftBudget(account) => format!("account {} is over a soft budget [AC-8]", account.0),
         Ground::NativeSpill => "the provider spilled it to its own pay-as-you-go capacity [CA-8]".to_string(),
     }
 }
@@ -213,6 +245,7 @@ pub fn bar(world: &World, bar: &Bar) -> String {
         Bar::Interconnect => "another interconnect [CH-9]".to_string(),
         Bar::Budget => "over the budget [CH-12]".to_string(),
         Bar::Home => "what it continues lives elsewhere [HO-1]".to_string(),
+        Bar::KeyRegion => "outside the regions of the key [AC-3]".to_string(),
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::accounts::Accounts;
 use crate::capacity::Capacity;
 use crate::clause::{Clause, Measure};
 use crate::decision::Ground;
@@ -34,6 +35,7 @@ pub(crate) struct State {
     /// What falls due when.
     pub deadlines: BTreeSet<(Timestamp, Due)>,
     pub ledger: Ledger,
+    pub accounts: Accounts,
     pub next_offer: u64,
     pub next_lease: u64,
 }
@@ -210,6 +212,7 @@ impl State {
             leases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ledger: Ledger::default(),
+            accounts: Accounts::default(),
             next_offer: 1,
             next_lease: 1,
         }

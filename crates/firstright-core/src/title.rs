@@ -150,6 +150,8 @@ pub enum Bar {
     Budget,
     /// What the call continues lives at another provider.
     Home,
+    /// The call's key may not be served in this region.
+    KeyRegion,
 }
 
 /// Rights that were released, each with its evidence, and the right that is used, if any.

@@ -101,15 +101,19 @@ impl Usage {
         if rates.is_flat() {
             return Some(requests);
         }
+        // A picture and the tokens that it is made of are one thing: the price of either will do.
+        let drawn = self.images > 0;
+        let image = rates.image.or(rates.output.filter(|_| self.output > 0).map(|_| Money::ZERO));
+        let output = rates.output.or(rates.image.filter(|_| drawn).map(|_| Money::ZERO));
         let buckets = [
             (self.input, rates.input, MILLION),
             (self.cached_input, rates.cached_input.or(rates.input), MILLION),
             (self.cache_write, rates.cache_write, MILLION),
-            (self.output, rates.output, MILLION),
+            (self.output, output, MILLION),
             (self.reasoning, rates.reasoning.or(rates.output), MILLION),
             (self.audio_in, rates.audio_input, MILLION),
             (self.audio_out, rates.audio_output, MILLION),
-            (self.images, rates.image, 1),
+            (self.images, image, 1),
             (self.audio_seconds, rates.minute, SECONDS_PER_MINUTE),
             (self.characters, rates.character, MILLION),
         ];

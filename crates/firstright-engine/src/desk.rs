@@ -63,7 +63,10 @@ impl Desk {
                 | Action::KeepLaw { .. }
                 | Action::Note
                 | Action::Settle { .. }
-                | Action::SettleLease { .. } => {}
+                | Action::SettleLease { .. }
+                | Action::SetAccount { .. }
+                | Action::CloseAccount { .. }
+                | Action::KeepAccount { .. } => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstright_core::decision::Refusal;
+use firstright_core::decision::{Denial, Refusal};
 use firstright_wire::openai::error::error_body;
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -58,6 +58,24 @@ impl No {
             Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
                 (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None)
             }
+            Refusal::Denied { why: Denial::Unknown | Denial::Closed | Denial::Tenant, .. } => {
+                (StatusCode::UNAUTHORIZED, "invalid_api_key", "authentication_error", None)
+            }
+            Refusal::Denied { why: Denial::Model, .. } => {
+                (StatusCode::FORBIDDEN, "model_not_permitted", "permission_error", None)
+            }
+            Refusal::Denied { why: Denial::Family, .. } => {
+                (StatusCode::FORBIDDEN, "operation_not_permitted", "permission_error", None)
+            }
+            // OpenAI's own type for money that is gone: its clients do not try again.
+            Refusal::Spent { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "budget_exhausted", "insufficient_quota", None)
+            }
+            Refusal::Unpriced { .. } => (StatusCode::FORBIDDEN, "unpriced", "permission_error", None),
+            Refusal::Limited { retry_after, .. } => {
+                let wait = retry_after.map(|wait| Duration::from_millis(wait.as_millis_up()));
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "rate_limit_error", wait)
+            }
         };
         let message = match refusal {
             Refusal::NotPermitted => format!("this key's tenant may not use the model `{model}`"),
@@ -79,6 +97,12 @@ impl No {
             Refusal::Overload => "too many calls are open".to_string(),
             Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
                 format!("refused (decision {record})")
+            }
+            Refusal::Denied { .. }
+            | Refusal::Spent { .. }
+            | Refusal::Unpriced { .. }
+            | Refusal::Limited { .. } => {
+                format!("{} (decision {record})", firstright_core::show::refusal(refusal))
             }
         };
         No { status, code, kind, message, param: None, retry_after, decision: Some(record) }

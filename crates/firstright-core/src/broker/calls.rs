@@ -50,6 +50,10 @@ impl Broker {
         let open =
             OpenCall { call: call.clone(), arrived: at, tried: Vec::new(), serving: None, attempts: 0 };
         state.calls.insert(call.id, open);
+        if let Err(refusal) = self.admit(at, call) {
+            self.state.as_mut().and_then(|state| state.calls.remove(&call.id));
+            return refuse(out, call.id, refusal, vec![]);
+        }
         self.place(at, call.id, out);
     }
 
@@ -348,12 +352,15 @@ impl Broker {
             region: call.region.clone(),
             home: call.home,
             trains: call.trains,
+            key: call.key.filter(|_| state.accounts.narrows(call)),
         };
         if let Some(plan) = self.plans.get(&key) {
             return Arc::clone(plan);
         }
         let view = View::of_call(&state.world, call, model);
-        let plan = Arc::new(plan::for_calls(&state.world, at, &view, model));
+        let mut plan = plan::for_calls(&state.world, at, &view, model);
+        state.accounts.narrow(&state.world, call, &mut plan);
+        let plan = Arc::new(plan);
         self.plans.insert(key, Arc::clone(&plan));
         plan
     }

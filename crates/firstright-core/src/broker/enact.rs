@@ -105,6 +105,7 @@ fn carry_over(old: State, next: &mut State) {
     };
     let party = |id: PartyId| next.world.find_party(&old.world.party(id).id);
     next.ledger = old.ledger.under(clause, party);
+    next.accounts = old.accounts;
     next.calls = old.calls;
     next.queue = old.queue;
     next.jobs = old.jobs;

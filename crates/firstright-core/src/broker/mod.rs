@@ -2,6 +2,7 @@
 //! changes it. Its parts: `enact` (the law), `calls`, `jobs` (submission to end), `offers` (answers), `books`
 //! (metering into the ledger).
 
+mod accounts;
 mod books;
 mod calls;
 mod enact;
@@ -14,6 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::account::AccountId;
 use crate::capacity::CapacityView;
 use crate::decision::{Action, Decision, Ground};
 use crate::fact::{Fact, LeaseId};
@@ -39,6 +41,8 @@ struct PlanKey {
     region: Option<String>,
     home: Option<ProviderId>,
     trains: bool,
+    /// The key, if it may be served in some regions only.
+    key: Option<AccountId>,
 }
 
 /// The decision core: facts in, decisions out.
@@ -68,6 +72,7 @@ impl Broker {
         self.record = self.record.saturating_add(1);
         let mut out = Vec::with_capacity(1);
         self.due(at, &mut out);
+        self.balance(at, &Fact::Ticked, &mut out);
         match fact {
             Fact::Enacted { sources } => self.enact(at, sources, &mut out),
             Fact::Ticked => {}
@@ -97,7 +102,13 @@ impl Broker {
                 self.lease_ended(at, *lease, *ending, *accelerator_seconds, &mut out);
             }
             Fact::JobCancelled { job } => self.job_cancelled(*job, &mut out),
+            Fact::AccountSet { account } => self.account_set(account, &mut out),
+            Fact::KeyRotated { account, digest, grace } => {
+                self.key_rotated(at, account, *digest, *grace, &mut out);
+            }
+            Fact::AccountClosed { account } => self.account_closed(at, account, &mut out),
         }
+        self.balance(at, fact, &mut out);
         out
     }
 

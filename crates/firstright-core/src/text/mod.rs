@@ -11,6 +11,7 @@ pub mod scenario;
 pub(crate) mod amend;
 mod clauses;
 pub(crate) mod scopes;
+mod scenario_accounts;
 mod scenario_lines;
 mod scenario_run;
 mod sections;

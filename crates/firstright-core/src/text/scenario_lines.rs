@@ -8,6 +8,7 @@ use toml_datetime::Datetime;
 
 use crate::fact::{Ending, FailureKind, LeaseEnding};
 use crate::text::scenario::{Law, Problem, Scenario, Step};
+use crate::text::scenario_accounts::AccountLine;
 use crate::text::value::{self, Per, Wrong};
 use crate::units::{Currency, DAY, Money, SECOND, Span, Timestamp, days_of};
 use crate::usage::{Tier, Usage};
@@ -46,6 +47,8 @@ pub(crate) enum Event {
     Cancel { job: String },
     /// A file joins the law.
     Enact { file: String },
+    /// Something becomes of an account.
+    Account(AccountLine),
     /// Time passes.
     Tick,
 }
@@ -61,6 +64,7 @@ pub(crate) struct CallLine {
     pub region: Option<String>,
     pub home: Option<String>,
     pub trains: bool,
+    pub key: Option<String>,
     pub family: Family,
     pub tier: Tier,
     pub input_most: Option<u64>,
@@ -304,8 +308,11 @@ fn event(verb: &str, args: &mut Args) -> Result<Event, String> {
         "enact" => Event::Enact { file: args.need("a file of the law")? },
         "tick" => Event::Tick,
         _ => {
+            if let Some(line) = AccountLine::read(verb, args)? {
+                return Ok(Event::Account(line));
+            }
             let verbs = "call, settle, fail, abandon, observe, job, answer, counter, quote, declare, started, metered, \
-                         ended, cancel, enact or tick";
+                         ended, cancel, enact, organisation, team, key, rotate, close or tick";
             return Err(format!("expected {verbs}, not `{verb}`"));
         }
     })
@@ -333,6 +340,7 @@ fn call(args: &mut Args) -> Result<Event, String> {
         region: args.key("region"),
         home: args.key("home"),
         trains: args.flag("trains"),
+        key: args.key("key"),
         family: args.key("family").map_or(Ok(Family::default()), |word| one_of(&word, &Family::ALL))?,
         tier: tier(args)?,
         input_most: args.key_of("most")?,
@@ -460,7 +468,7 @@ fn ended(args: &mut Args) -> Result<Event, String> {
 }
 
 /// The words of a line and how many of them were read; `key=value` words are taken out by name.
-struct Args {
+pub(crate) struct Args {
     words: Vec<String>,
     given: usize,
 }
@@ -472,7 +480,7 @@ impl Args {
         Some(word)
     }
 
-    fn need(&mut self, what: &str) -> Result<String, String> {
+    pub(super) fn need(&mut self, what: &str) -> Result<String, String> {
         self.next().ok_or_else(|| format!("expected {what}, and the line ended"))
     }
 
@@ -482,7 +490,7 @@ impl Args {
     }
 
     /// The value of `key=`, taken out of the words that are left.
-    fn key(&mut self, key: &str) -> Option<String> {
+    pub(super) fn key(&mut self, key: &str) -> Option<String> {
         let of = |word: &str| {
             word.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')).map(ToString::to_string)
         };
@@ -491,7 +499,7 @@ impl Args {
         of(&word)
     }
 
-    fn key_of<T: TryFrom<u64>>(&mut self, key: &str) -> Result<Option<T>, String> {
+    pub(super) fn key_of<T: TryFrom<u64>>(&mut self, key: &str) -> Result<Option<T>, String> {
         let Some(text) = self.key(key) else { return Ok(None) };
         let value =
             T::try_from(number(&text)?).map_err(|_| format!("expected a smaller number than `{text}`"))?;
@@ -499,7 +507,7 @@ impl Args {
     }
 
     /// Is the bare word there?
-    fn flag(&mut self, flag: &str) -> bool {
+    pub(super) fn flag(&mut self, flag: &str) -> bool {
         let at = self.words.iter().skip(self.given).position(|word| word == flag);
         at.map(|at| self.words.remove(at.saturating_add(self.given))).is_some()
     }
@@ -541,7 +549,7 @@ fn words(line: &str) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
-fn one_of<T: Copy>(word: &str, words: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(word: &str, words: &[(&str, T)]) -> Result<T, String> {
     let found = words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning);
     found.ok_or_else(|| {
         let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
@@ -553,19 +561,19 @@ fn number(text: &str) -> Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("expected a whole number, not `{text}`"))
 }
 
-fn span(text: &str) -> Result<Span, String> {
+pub(super) fn span(text: &str) -> Result<Span, String> {
     value::span(text).map_err(said)
 }
 
 /// A sum, with or without `/h`, in whichever currency: a scenario's prices are in that of its law.
-fn hour(text: &str) -> Result<Money, String> {
+pub(super) fn hour(text: &str) -> Result<Money, String> {
     let text = text.strip_suffix("/h").unwrap_or(text);
     let code =
         text.get(text.len().saturating_sub(3)..).and_then(|code| <[u8; 3]>::try_from(code.as_bytes()).ok());
     value::money(text, code.map(Currency), Per::Sum).map_err(said)
 }
 
-fn date(text: &str) -> Result<Timestamp, String> {
+pub(super) fn date(text: &str) -> Result<Timestamp, String> {
     let date =
         text.parse::<Datetime>().map_err(|_| format!("expected a day such as 2026-03-02, not `{text}`"))?;
     value::time(&date, false).map_err(said)

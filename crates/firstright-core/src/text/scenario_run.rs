@@ -64,6 +64,7 @@ struct Runner<'s> {
 struct Names {
     calls: Vec<String>,
     jobs: Vec<String>,
+    accounts: Vec<String>,
     offered: BTreeMap<u64, Terms>,
 }
 
@@ -81,6 +82,7 @@ impl Names {
         match kind {
             "call" => self.calls.get(nth).cloned(),
             "job" => self.jobs.get(nth).cloned(),
+            "account" => self.accounts.get(nth).cloned(),
             "offer" => Some(format!("o{id}")),
             "lease" => Some(format!("l{id}")),
             _ => None,
@@ -150,6 +152,7 @@ impl Runner<'_> {
 
     fn show(&mut self, at: Timestamp, decisions: &[Decision]) {
         let Some(world) = self.broker.world().cloned() else { return };
+        self.names.accounts = self.broker.accounts().map(|known| known.account.id.clone()).collect();
         for decision in decisions {
             if let Action::Offer { offer, terms, .. } = &decision.action {
                 self.names.offered.insert(offer.0, *terms);
@@ -172,7 +175,12 @@ impl Runner<'_> {
         let world = self.broker.world().cloned().ok_or("expected a law")?;
         let names = &mut self.names;
         Ok(match &step.event {
-            Event::Call(line) => Fact::CallArrived(call(&world, names, line)?),
+            Event::Call(line) => {
+                let key = line.key.as_ref().map(|key| self.broker.find_account(key).map(|key| key.number));
+                let key = key.map(|key| key.ok_or("expected a key that was made")).transpose()?;
+                Fact::CallArrived(Call { key, ..call(&world, names, line)? })
+            }
+            Event::Account(line) => line.fact(self.broker.records()),
             Event::Settle { name, usage, tier, ending, first_byte, seen } => Fact::CallSettled {
                 call: names.call(name),
                 usage: *usage,

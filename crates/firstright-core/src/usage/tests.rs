@@ -54,6 +54,16 @@ fn what_has_no_price_is_unpriced_and_never_free() {
 }
 
 #[test]
+fn a_picture_and_its_tokens_are_one_thing() {
+    let drawn = Usage { output: MILLION, images: 2, requests: 1, ..Usage::default() };
+    let tokens = Rates { output: Some(Money(DOLLAR)), ..Rates::default() };
+    assert_eq!(drawn.at(&tokens), Some(Money(DOLLAR)));
+    let pieces = Rates { image: Some(Money(DOLLAR)), ..Rates::default() };
+    assert_eq!(drawn.at(&pieces), Some(Money(2 * DOLLAR)));
+    assert_eq!(Usage { images: 0, ..drawn }.at(&pieces), None, "text has no price there");
+}
+
+#[test]
 fn a_price_of_the_request_alone_is_for_all_of_it() {
     let rates = Rates { request: Some(Money(DOLLAR)), ..Rates::default() };
     let usage = Usage { input: 9, output: 9, audio_in: 9, requests: 2, ..Usage::default() };

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use firstright_core::Broker;
+use firstright_core::account::{Account, AccountId, AccountKind, Budget, BudgetPeriod, Limits};
 use firstright_core::fact::{
     Answer, Ending, Fact, Failure, FailureKind, LeaseEnding, LeaseId, Observation, OfferId, Source, Terms,
 };
 use firstright_core::journal::{Chain, Fault, header, verify};
 use firstright_core::units::{HOUR, Money, SECOND, Span, Timestamp};
 use firstright_core::usage::{Tier, Usage};
-use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
+use firstright_core::workload::{Call, CallId, Family, Job, JobId, Media, Purpose};
 use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId};
 
 const LAW: &str = r#"
@@ -74,6 +75,37 @@ counter = true
 fn call(id: u64, input: u64) -> Fact {
     let (tenant, model) = (TenantId(0), ModelId(0));
     Fact::CallArrived(Call::new(CallId(id), tenant, model, input, 100))
+}
+
+fn call_by(id: u64, key: AccountId) -> Fact {
+    let call = Call::new(CallId(id), TenantId(0), ModelId(0), 100, 100);
+    let media = Media { audio: false, images: 1, audio_seconds: 2, characters: 3 };
+    Fact::CallArrived(Call { key: Some(key), tier: Tier::Flex, input_most: 400, media, ..call })
+}
+
+fn account(kind: AccountKind, id: &str, parent: Option<&str>) -> Fact {
+    let key = kind == AccountKind::Key;
+    let budget = Budget { limit: Money(5_000_000_000), period: BudgetPeriod::Day, hard: false };
+    Fact::AccountSet {
+        account: Account {
+            id: id.to_string(),
+            kind,
+            parent: parent.map(str::to_string),
+            tenant: key.then(|| "app".to_string()),
+            digest: key.then_some(Digest([8; 32])),
+            fixed: false,
+            models: vec!["gpt-*".to_string()],
+            regions: vec!["us-east".to_string()],
+            families: vec![Family::Inference],
+            budgets: vec![budget],
+            limits: Limits {
+                requests_per_minute: Some(60),
+                tokens_per_minute: Some(9_000),
+                concurrent: Some(4),
+            },
+            until: Some(Timestamp::MAX),
+        },
+    }
 }
 
 fn job(id: u64) -> Fact {
@@ -148,6 +180,12 @@ fn facts() -> Vec<Fact> {
         Fact::JobCancelled { job: JobId(4) },
         job(5),
         answered(3, Answer::Decline("no room".to_string())),
+        account(AccountKind::Team, "search", None),
+        account(AccountKind::Key, "search-1", Some("search")),
+        call_by(6, AccountId(2)),
+        Fact::KeyRotated { account: "search-1".to_string(), digest: Digest([9; 32]), grace: Span(HOUR) },
+        Fact::AccountClosed { account: "search".to_string() },
+        call_by(7, AccountId(2)),
     ]
 }
 
@@ -187,7 +225,7 @@ fn yesterdays_journal_verifies_and_holds_every_fact() {
         kinds.insert(name.split([' ', '(', '{']).next().unwrap_or_default().to_string());
     });
     assert_eq!(verdict.fault, None);
-    assert_eq!(kinds.len(), 16, "{kinds:?}");
+    assert_eq!(kinds.len(), 19, "{kinds:?}");
 }
 
 /// What older rules decided is named as such, and is never replayed by these.
