@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
+use firstright_wire::home::Signer;
 use firstright_wire::openai::ServiceTier;
 use firstright_wire::openai::error::{chat_event, responses_event};
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
@@ -33,6 +34,7 @@ pub(crate) fn usage_of(reading: Reading) -> Option<Usage> {
         audio_in: usage.audio_in,
         audio_out: usage.audio_out,
         images: usage.images,
+        audio_seconds: usage.audio_seconds,
         requests: usage.requests.max(1),
         ..Usage::default()
     })
@@ -52,9 +54,57 @@ pub(crate) fn tier_of(tier: Option<ServiceTier>) -> Tier {
 
 /// A relayed stream: metered as it passes; its end is held until the settlement is durable; a provider that breaks off is
 /// told to the caller in the stream, because clients take a silent end for success.
-pub(crate) fn hook(operation: Operation, injected: bool, open: OpenCall) -> Hook {
-    let mut stream = Stream { operation, meter: StreamMeter::new(operation, injected), open, settled: false };
-    Box::new(move |passing| stream.passing(passing))
+pub(crate) fn hook(operation: Operation, injected: bool, open: OpenCall, signer: Option<Signer>) -> Hook {
+    let meter = StreamMeter::new(operation, injected);
+    let mut stream = Stream { operation, meter, open, settled: false };
+    signed(signer, move |passing| stream.passing(passing))
+}
+
+/// A relayed answer that says nothing of what was used: sound, a film, a file, the events of something kept. It is whole
+/// when its bytes are.
+pub(crate) fn opaque(operation: Operation, mut open: OpenCall, signer: Option<Signer>) -> Hook {
+    let mut settle = move |ending| {
+        let usage = (!operation.is_metered()).then(Usage::default);
+        let stepped = open.settle(usage, ending);
+        let durable = open.engine().durable(stepped.record);
+        Box::pin(async move {
+            durable.await;
+            Ok(())
+        })
+    };
+    signed(signer, move |passing| match passing {
+        Passing::Chunk(_) => Verdict::Release,
+        Passing::End(_) => Verdict::FinishAfter(settle(Ending::Complete)),
+        // There is no place for an error in a file's bytes: the connection says that they are not whole.
+        Passing::Broken(..) => {
+            drop(settle(Ending::Cut));
+            Verdict::Cut
+        }
+        Passing::Abandoned => Verdict::Cut,
+    })
+}
+
+/// Signs the ids in whatever the hook lets pass.
+fn signed(signer: Option<Signer>, mut hook: impl FnMut(Passing<'_>) -> Verdict + 'static) -> Hook {
+    let Some(mut signer) = signer else { return Box::new(hook) };
+    let mut sign = move |bytes: &mut Bytes| {
+        if let Some(other) = signer.push(bytes) {
+            *bytes = other.into();
+        }
+    };
+    Box::new(move |passing| match passing {
+        Passing::Chunk(bytes) => {
+            let verdict = hook(Passing::Chunk(bytes));
+            sign(bytes);
+            verdict
+        }
+        Passing::End(bytes) => {
+            let verdict = hook(Passing::End(bytes));
+            sign(bytes);
+            verdict
+        }
+        other => hook(other),
+    })
 }
 
 struct Stream {
@@ -87,7 +137,7 @@ impl Stream {
             *bytes = out.freeze();
         }
         // A stream of pictures has several ends; it is settled at its last byte.
-        if passage.ended && !self.settled && self.operation != Operation::ImagesGenerations {
+        if passage.ended && !self.settled && !self.operation.is_of_images() {
             let gate = self.settle(Ending::Complete);
             let mut out = BytesMut::from(&bytes[..]);
             out.extend_from_slice(&self.meter.take_held());

@@ -5,6 +5,7 @@ use firstright_core::units::Span;
 use firstright_core::world::Digest;
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::{self, Refusal};
+use firstright_wire::operation::Operation;
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +60,7 @@ impl Failed {
     }
 
     /// The provider answered with an error.
-    pub(crate) async fn answered(mut response: Response) -> Failed {
+    pub(crate) async fn answered(operation: Operation, mut response: Response) -> Failed {
         let limits = limits_of(&response.headers);
         let evidence = evidence_of(response.status, &response.headers);
         let body = response.body.read_whole(MAX_ERROR_BODY).await.unwrap_or_default();
@@ -67,6 +68,8 @@ impl Failed {
         let kind = match refusal::classify(status, &limits, &body) {
             Refusal::Throttled => FailureKind::Throttled,
             Refusal::Overloaded | Refusal::ServerError => FailureKind::ServerError,
+            // What is asked for is not there, or no longer.
+            Refusal::NotFound if operation == Operation::Store => FailureKind::Rejected,
             // A deployment that is not there: theirs or ours, and another may do.
             Refusal::NotFound => FailureKind::ServerError,
             Refusal::Auth => FailureKind::Unauthorised,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use firstright_wire::azure::{self, Version};
-use firstright_wire::operation::Operation;
+use firstright_wire::operation::{Operation, Verb};
 
 use http::{HeaderName, header};
 
@@ -40,25 +40,37 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The path and query of an operation.
+    /// The path and query of an operation, `suffix` being what stands behind the base.
     ///
     /// # Errors
     /// If the provider's name for the deployment cannot stand in a path; configuration is checked with this before it
     /// is used.
-    pub fn path(&self, operation: Operation) -> Result<String, azure::BadName> {
-        match &self.dialect {
-            Dialect::OpenAi { prefix } => Ok(format!("{prefix}/{}", operation.suffix())),
-            Dialect::AzureV1 => azure::path(operation, Version::V1, &self.name),
-            Dialect::AzureDated { version } => azure::path(operation, Version::Dated(version), &self.name),
+    pub fn path(
+        &self,
+        operation: Operation,
+        suffix: &str,
+        query: Option<&str>,
+    ) -> Result<String, azure::BadName> {
+        let mut path = match &self.dialect {
+            Dialect::OpenAi { prefix } => format!("{prefix}/{suffix}"),
+            Dialect::AzureV1 => azure::path(operation, suffix, Version::V1, &self.name)?,
+            Dialect::AzureDated { version } => {
+                azure::path(operation, suffix, Version::Dated(version), &self.name)?
+            }
+        };
+        if let Some(query) = query {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(query);
         }
+        Ok(path)
     }
 
     /// The head of a request, without its credential: that comes last.
     ///
     /// # Errors
     /// If the path cannot stand in a head.
-    pub(crate) fn head(&self, path: &str) -> Result<RequestHead, BadHead> {
-        RequestHead::new("POST", &self.target, path)
+    pub(crate) fn head(&self, verb: Verb, path: &str) -> Result<RequestHead, BadHead> {
+        RequestHead::new(verb.method(), &self.target, path)
     }
 
     /// Writes the credential into a head that has all its other headers.

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::answer::Answer;
 use crate::relay::Reply;
+use crate::upstream::BodyError;
 
 /// An answer that refuses.
 #[derive(Clone, Debug)]
@@ -36,6 +37,37 @@ impl No {
             retry_after: None,
             decision: None,
         }
+    }
+
+    /// Nothing is wrong with the request: the same may be tried at once.
+    pub(crate) fn busy(code: &'static str, message: &str) -> No {
+        let mut no = No::bad(StatusCode::SERVICE_UNAVAILABLE, code, message);
+        no.kind = "api_error";
+        no.retry_after = Some(Duration::from_secs(1));
+        no
+    }
+
+    pub(crate) fn unknown_model(name: &str) -> No {
+        let shown: String = name.chars().take(128).collect();
+        let message = format!("no agreement names the model `{shown}`");
+        let mut no = No::bad(StatusCode::NOT_FOUND, "model_not_found", message);
+        no.param = Some("model".to_string());
+        no
+    }
+
+    /// The core decided nothing of the call, which is a bug.
+    pub(crate) fn undecided() -> No {
+        let mut no = No::bad(StatusCode::INTERNAL_SERVER_ERROR, "no_decision", "no decision was made");
+        no.kind = "api_error";
+        no
+    }
+
+    /// The provider broke off in an answer that was to be given whole.
+    pub(crate) fn cut(error: &BodyError) -> No {
+        let message = format!("the provider broke off: {error}");
+        let mut no = No::bad(StatusCode::BAD_GATEWAY, "upstream_cut", message);
+        no.kind = "api_error";
+        no
     }
 
     /// What the core refuses, said to the caller. `record` is the decision's id, by which the operator can explain it.

@@ -6,6 +6,7 @@ use firstright_core::world::World;
 use http::HeaderName;
 
 use crate::endpoint::Endpoint;
+use crate::homes::HomeBook;
 use crate::keys::Keys;
 use crate::listen::BodyLimits;
 use crate::told::Labels;
@@ -18,12 +19,18 @@ pub struct Setup {
     pub world: Arc<World>,
     /// Where each deployment of the law is, by its number; none for one that configuration does not reach.
     pub endpoints: Vec<Option<Endpoint>>,
+    /// Where the things live that ids name.
+    pub homes: HomeBook,
+    /// The model of requests that name none, where their operation has no default of its own.
+    pub default_model: Option<String>,
     /// Who may call.
     pub keys: Keys,
     /// How long each part of an attempt may take.
     pub budgets: Budgets,
     /// What a request's body may be.
     pub body: BodyLimits,
+    /// What a form may be: files come as forms.
+    pub form: BodyLimits,
     /// What callers are told again and again.
     pub labels: Labels,
     /// Headers of a request that pass to providers beside the usual.

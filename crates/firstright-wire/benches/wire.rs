@@ -8,7 +8,7 @@ use std::time::Instant;
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::openai::stream::StreamMeter;
 use firstright_wire::openai::{request, response};
-use firstright_wire::operation::Operation;
+use firstright_wire::operation::{Operation, Route};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -146,6 +146,6 @@ fn headers() {
         black_box(Limits::from_headers(black_box(headers.iter().copied())));
     });
     measure("operation from path", 100_000, 1, || {
-        black_box(Operation::from_path(black_box("/v1/chat/completions")).is_ok());
+        black_box(Route::read(black_box("POST"), black_box("/v1/chat/completions")).is_ok());
     });
 }

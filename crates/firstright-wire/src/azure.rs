@@ -74,16 +74,20 @@ impl Auth {
     }
 }
 
-/// The path and query of a call. Responses and the list of models have no deployment in a dated path; the body names it.
+/// The path and query of a call. In a dated path only some operations have a deployment; elsewhere the body names it.
 ///
 /// # Errors
 /// [`BadName`] for a deployment or version that could be read as another path.
-pub fn path(operation: Operation, version: Version<'_>, deployment: &str) -> Result<String, BadName> {
-    let named_by_body = matches!(operation, Operation::Responses | Operation::Models);
+pub fn path(
+    operation: Operation,
+    suffix: &str,
+    version: Version<'_>,
+    deployment: &str,
+) -> Result<String, BadName> {
+    let named_by_body = !operation.takes_deployment();
     if !named_by_body && !is_deployment(deployment) {
         return Err(BadName::Deployment(deployment.to_owned()));
     }
-    let suffix = operation.suffix();
     match version {
         Version::V1 => Ok(format!("/openai/v1/{suffix}")),
         Version::Dated(date) if !is_version(date) => Err(BadName::Version(date.to_owned())),

@@ -14,6 +14,7 @@ pub mod auth;
 pub mod azure;
 pub mod bedrock;
 pub mod headers;
+pub mod home;
 mod json;
 pub mod openai;
 pub mod operation;

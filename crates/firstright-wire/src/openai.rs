@@ -2,8 +2,10 @@
 
 pub mod chat;
 pub mod error;
+pub mod form;
 pub mod request;
 pub mod response;
+pub mod session;
 pub mod stream;
 
 /// The processing tier that was asked for, or that served. What served may differ, and is what is billed.

@@ -19,6 +19,8 @@ pub struct Usage {
     pub audio_out: u64,
     /// Images made, in pieces.
     pub images: u64,
+    /// Sound that is billed by its length, in seconds.
+    pub audio_seconds: u64,
     /// Calls; one for each reply read.
     pub requests: u64,
 }
@@ -122,6 +124,7 @@ impl Reported {
             audio_in,
             audio_out: self.audio_out,
             images: 0,
+            audio_seconds: 0,
             requests: 1,
         })
     }

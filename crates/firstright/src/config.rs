@@ -76,6 +76,12 @@ pub struct GatewayConfig {
     pub threads: usize,
     /// The largest request body.
     pub max_body_bytes: usize,
+    /// The largest form: files come as forms.
+    pub max_form_bytes: usize,
+    /// The model of requests that name none, where their operation has no default of its own.
+    pub default_model: Option<String>,
+    /// May tenants list what lives in a provider's account that they share?
+    pub shared_lists: bool,
     /// Open connections at most.
     pub max_connections: usize,
     /// Longest wait for a provider's first byte.
@@ -95,6 +101,9 @@ impl Default for GatewayConfig {
             tls: None,
             threads: 0,
             max_body_bytes: 20 << 20,
+            max_form_bytes: 64 << 20,
+            default_model: None,
+            shared_lists: false,
             max_connections: 10_000,
             first_byte_timeout_s: 600,
             gap_timeout_s: 300,
@@ -347,9 +356,8 @@ impl DeploymentConfig {
         let credential = proof.map(|proof| Credential::new(proof, &target));
         let name = self.name.clone().unwrap_or(model.to_string());
         let endpoint = Endpoint { target, dialect, name, credential };
-        endpoint
-            .path(firstright_wire::operation::Operation::ChatCompletions)
-            .map_err(|error| format!("failed to {error}"))?;
+        let chat = firstright_wire::operation::Operation::ChatCompletions;
+        endpoint.path(chat, chat.suffix(), None).map_err(|error| format!("failed to {error}"))?;
         Ok(endpoint)
     }
 }

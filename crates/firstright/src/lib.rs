@@ -2,6 +2,7 @@
 
 pub mod config;
 mod clock;
+mod homes;
 
 pub mod serve;
 pub mod admin;

@@ -13,6 +13,7 @@ use firstright_gateway::{Gateway, Setup};
 
 use crate::admin;
 use crate::config::{Config, TlsConfig, read_law};
+use crate::homes;
 use crate::jobs::{self, JobPlane, JobsConfig};
 
 #[derive(clap::Args, Debug)]
@@ -62,12 +63,15 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     }
     let world = engine.world();
     let setup = Setup {
+        homes: homes::book(config, &world)?,
+        default_model: config.gateway.default_model.clone(),
         endpoints: config.endpoints(&world)?,
         keys: config.keys(&world)?,
         labels: Labels::of(&world),
         world,
         budgets: config.budgets(),
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
+        form: BodyLimits { bytes: config.gateway.max_form_bytes, ..BodyLimits::default() },
         forward: config.forwarded()?,
     };
     let gateway = Arc::new(Gateway::new(Arc::clone(&engine), setup));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::operation::Route;
 
 #[test]
 fn paths() {
@@ -21,21 +22,22 @@ fn paths() {
             "/openai/deployments/d-1/images/generations?api-version=2024-10-21",
         ),
     ] {
-        let path = path(operation, version, "d-1").unwrap();
+        let path = path(operation, operation.suffix(), version, "d-1").unwrap();
         assert_eq!(path, expected);
         let inbound = path.split('?').next().unwrap();
-        assert_eq!(Operation::from_path(inbound).unwrap().operation, operation);
+        let method = if operation == Operation::Models { "GET" } else { "POST" };
+        assert_eq!(Route::read(method, inbound).unwrap().operation, operation);
     }
 }
 
 #[test]
 fn names_that_are_another_path() {
     for name in ["", ".", "..", "a/b", "a?b", "a%2fb", "a b", "a\0", "é", &"d".repeat(65)] {
-        let error = path(Operation::Embeddings, Version::V1, name).unwrap_err();
+        let error = path(Operation::Embeddings, "embeddings", Version::V1, name).unwrap_err();
         assert_eq!(error, BadName::Deployment(name.to_owned()));
     }
     for date in ["", "2024-10", "2024-10-21&x=1", "2024-10-21-Preview", "20241-0-21"] {
-        let error = path(Operation::Embeddings, Version::Dated(date), "d").unwrap_err();
+        let error = path(Operation::Embeddings, "embeddings", Version::Dated(date), "d").unwrap_err();
         assert_eq!(error, BadName::Version(date.to_owned()));
     }
 }

@@ -39,15 +39,21 @@ pub struct Peek<'a> {
     pub previous_response_id: Option<Cow<'a, str>>,
     /// Other ties to the provider that made what the body refers to.
     pub pins: Pins,
+    /// `"store":true`: the answer is kept, and can be asked for again.
+    pub store: bool,
     /// An estimate of the input in tokens: see [`peek`].
     pub estimated_input_tokens: u64,
     /// A top-level key by which some gateways let a caller choose the upstream, as it stands in the body. Refuse it.
     pub steers_upstream: Option<&'a str>,
     /// Where the model's name stands, without its quotes.
     model_at: Option<Range<usize>>,
+    /// Where a `null` stands in its place.
+    null_model_at: Option<Range<usize>>,
     inject: Inject,
     /// The body is `{}`, so that a new first member takes no comma.
     empty: bool,
+    /// There is no body.
+    absent: bool,
 }
 
 /// What else ties a request to the provider that holds it.
@@ -66,7 +72,7 @@ pub struct Pins {
 impl Pins {
     #[must_use]
     pub fn any(self) -> bool {
-        self.file || self.encrypted_content || self.conversation || self.background
+        self.file || self.encrypted_content || self.conversation
     }
 }
 
@@ -116,6 +122,7 @@ enum Field {
     PreviousResponseId,
     Conversation,
     Background,
+    Store,
 }
 
 /// The longest name of a [`Field`], in bytes.
@@ -136,8 +143,19 @@ impl Field {
             b"previous_response_id" => Self::PreviousResponseId,
             b"conversation" => Self::Conversation,
             b"background" => Self::Background,
+            b"store" => Self::Store,
             _ => return None,
         })
+    }
+
+    /// Is it acted on in this operation? What is kept at a provider has fields of the same names that mean other things.
+    fn is_of(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Store | Operation::FineTuning | Operation::Videos => {
+                matches!(self, Self::Model | Self::Stream | Self::PreviousResponseId)
+            }
+            _ => true,
+        }
     }
 
     fn name(self) -> &'static str {
@@ -154,11 +172,12 @@ impl Field {
             Self::PreviousResponseId => "previous_response_id",
             Self::Conversation => "conversation",
             Self::Background => "background",
+            Self::Store => "store",
         }
     }
 }
 
-/// Reads `body` once. An operation without a body gives an empty `Peek`.
+/// Reads `body` once. Where there may be none (a cancellation, a list), none is read as one that says nothing.
 ///
 /// `estimated_input_tokens` is cheap and errs upwards for plain text: a quarter of the bytes of the strings in
 /// `messages`, `input`, `prompt`, `instructions` and `suffix`, a quarter of all bytes of tools and output schemas, one
@@ -176,9 +195,12 @@ pub fn peek(operation: Operation, body: &[u8]) -> Result<Peek<'_>, BadRequest> {
         schema_bytes: 0,
         tokenised: 0,
         peek: Peek::default(),
+        operation,
     };
     reader.peek.choices = 1;
-    if operation == Operation::Models {
+    let may_lack = matches!(operation, Operation::Store | Operation::Models);
+    if may_lack && body.iter().all(u8::is_ascii_whitespace) {
+        reader.peek.absent = true;
         return Ok(reader.peek);
     }
     if std::str::from_utf8(body).is_err() {
@@ -211,6 +233,7 @@ type Spanned<'a> = (Cow<'a, str>, Range<usize>);
 
 struct Reader<'a> {
     body: &'a [u8],
+    operation: Operation,
     /// One bit for each [`Field`] that was read.
     seen: u32,
     tally: Tally,
@@ -225,7 +248,8 @@ impl<'a> Reader<'a> {
             Some(name) => name,
             None => return Err(scanner.fault("no lone surrogate in a key").into()),
         };
-        if let Some(field) = Field::from_name(name.as_bytes()) {
+        let field = Field::from_name(name.as_bytes()).filter(|field| field.is_of(self.operation));
+        if let Some(field) = field {
             let bit = 1 << field as u32;
             if self.seen & bit != 0 {
                 return Err(refuse("duplicate_key", field, "be given once only"));
@@ -254,9 +278,11 @@ impl<'a> Reader<'a> {
     fn field(&mut self, scanner: &mut Scanner<'a>, field: Field) -> Result<(), BadRequest> {
         match field {
             Field::Model => {
-                let (model, at) = self
-                    .string(scanner, field)?
-                    .ok_or_else(|| refuse("invalid_type", field, "be a string"))?;
+                // `null` names no model, where one may be left out.
+                let Some((model, at)) = self.string(scanner, field)? else {
+                    self.peek.null_model_at = Some(scanner.at() - "null".len()..scanner.at());
+                    return Ok(());
+                };
                 if model.is_empty() || model.len() > MAX_MODEL_BYTES || model.contains(char::is_control) {
                     return Err(refuse(
                         "invalid_value",
@@ -269,6 +295,7 @@ impl<'a> Reader<'a> {
             }
             Field::Stream => self.peek.stream = flag(scanner, field)?,
             Field::Background => self.peek.pins.background = flag(scanner, field)?,
+            Field::Store => self.peek.store = flag(scanner, field)?,
             Field::StreamOptions => self.stream_options(scanner)?,
             Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
                 let bound = integer(scanner, field)?;

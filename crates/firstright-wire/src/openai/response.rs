@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::json::{Fault, Scanner, Str, to_u64, unescape};
 use crate::openai::ServiceTier;
 use crate::operation::Operation;
-use crate::usage::{Hostility, MAX_COUNT, Reading, Reported};
+use crate::usage::{Hostility, MAX_COUNT, Reading, Reported, Usage};
 
 /// What the gateway needs from a plain reply. The reply's bytes go to the client as they came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub struct Reply<'a> {
     /// There is an `error` that isn't `null`; with a status of 200 this is a failure all the same.
     pub error: bool,
 }
+
+/// More sound than one call can have, in seconds: thirty days.
+const MAX_SECONDS: u64 = 30 * 24 * 3600;
 
 /// Why a reply can't be read: offset in bytes, and what was expected there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,11 +79,11 @@ pub(crate) fn read_object<'a>(
                 reply.error = scanner.look() != Some(b'n');
                 scanner.skip_loose()?;
             }
-            b"data" if operation == Operation::ImagesGenerations => images = count_items(scanner)?,
+            b"data" if operation.is_of_images() => images = count_items(scanner)?,
             _ => scanner.skip_loose()?,
         }
     }
-    if operation == Operation::ImagesGenerations {
+    if operation.is_of_images() {
         reply.usage = with_images(reply.usage, images);
     }
     Ok(reply)
@@ -89,10 +92,8 @@ pub(crate) fn read_object<'a>(
 /// Older image models report no tokens: the pieces are the usage then.
 fn with_images(reading: Reading, images: u64) -> Reading {
     match reading {
-        Reading::Absent if images > 0 => {
-            Reading::Sound(crate::usage::Usage { images, requests: 1, ..crate::usage::Usage::default() })
-        }
-        Reading::Sound(usage) => Reading::Sound(crate::usage::Usage { images, ..usage }),
+        Reading::Absent if images > 0 => Reading::Sound(Usage { images, requests: 1, ..Usage::default() }),
+        Reading::Sound(usage) => Reading::Sound(Usage { images, ..usage }),
         other => other,
     }
 }
@@ -106,11 +107,17 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
     }
     let mut reported = Reported::default();
     let mut hostile = None;
+    let mut seconds = None;
     members(scanner, &mut |scanner, key| {
         let slot = match &bytes[key.start..key.end] {
             b"prompt_tokens" | b"input_tokens" => &mut reported.input,
             b"completion_tokens" | b"output_tokens" => &mut reported.output,
             b"total_tokens" => &mut reported.total,
+            // Sound that is billed by its length: seconds, with a fraction.
+            b"seconds" => {
+                seconds = whole_seconds(bytes, scanner)?;
+                return Ok(());
+            }
             b"prompt_tokens_details" | b"input_tokens_details" if scanner.look() == Some(b'{') => {
                 return members(scanner, &mut |scanner, key| {
                     let slot = match &bytes[key.start..key.end] {
@@ -139,7 +146,13 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
         *slot = count(bytes, scanner, &mut hostile)?;
         Ok(())
     })?;
-    Ok(hostile.map_or_else(|| reported.disjoint(), Reading::Hostile))
+    Ok(match (hostile, seconds, reported.disjoint()) {
+        (Some(hostile), ..) => Reading::Hostile(hostile),
+        (None, Some(audio_seconds), Reading::Absent) => {
+            Reading::Sound(Usage { audio_seconds, requests: 1, ..Usage::default() })
+        }
+        (None, _, reading) => reading,
+    })
 }
 
 /// Calls `visit` with the scanner at each member's value of the object at which it stands.
@@ -154,6 +167,18 @@ fn members<'a>(
         visit(scanner, key)?;
     }
     Ok(())
+}
+
+/// A number of seconds, rounded up; none for anything else, or for more than a month.
+fn whole_seconds(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
+    let start = scanner.at();
+    scanner.skip_loose()?;
+    let text = std::str::from_utf8(&bytes[start..scanner.at()]).unwrap_or_default();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let Some(seconds) = to_u64(whole.as_bytes()).filter(|seconds| *seconds <= MAX_SECONDS) else {
+        return Ok(None);
+    };
+    Ok(Some(seconds + u64::from(fraction.bytes().any(|digit| matches!(digit, b'1'..=b'9')))))
 }
 
 fn count(

@@ -237,7 +237,7 @@ impl StreamMeter {
     }
 
     fn verdict(&mut self, kind: Kind, length: usize) -> Verdict {
-        let images = self.operation == Operation::ImagesGenerations;
+        let images = self.operation.is_of_images();
         match kind {
             Kind::UsageOnly if self.withhold_usage => Verdict::Drop,
             // What was held was not the end: usage reported midway, or another picture.

@@ -6,6 +6,7 @@ use firstright_wire::openai::request::{peek, rewrite};
 use firstright_wire::openai::response::read;
 use firstright_wire::openai::stream::StreamMeter;
 use firstright_wire::operation::Operation::{self, *};
+use firstright_wire::operation::Route;
 
 use crate::golden::{FIXTURES, load};
 use crate::streams::describe;
@@ -69,7 +70,7 @@ fn feed(operation: Operation, bytes: &[u8], chunk: usize) {
     }
     let _ = read(operation, bytes);
     let _ = classify(400, &Limits::default(), bytes);
-    let _ = Operation::from_path(&String::from_utf8_lossy(bytes));
+    let _ = Route::read("POST", &String::from_utf8_lossy(bytes));
     let mut meter = StreamMeter::new(operation, true);
     for piece in bytes.chunks(chunk.max(1)) {
         let passage = meter.push(piece);

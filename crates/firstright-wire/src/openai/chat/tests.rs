@@ -129,6 +129,7 @@ fn what_is_written_is_metered_as_it_was_meant() {
         audio_in: 600_000,
         audio_out: 7_000_000,
         images: 0,
+        audio_seconds: 0,
         requests: 1,
     });
     let completion = Completion {

@@ -50,9 +50,11 @@ pub fn rewrite<'a>(
 ) -> Pieces<'a> {
     let usage = (peek.inject.at.clone(), Cow::Borrowed(peek.inject.text.as_bytes()));
     let usage = if inject_usage { usage } else { (0..0, Cow::default()) };
-    let model = model.map_or((0..0, Cow::default()), |model| match &peek.model_at {
-        Some(at) => (at.clone(), escaped(model)),
-        None => {
+    let model = model.map_or((0..0, Cow::default()), |model| match (&peek.model_at, &peek.null_model_at) {
+        (Some(at), _) => (at.clone(), escaped(model)),
+        (None, Some(at)) => (at.clone(), Cow::Owned([b"\"", escaped(model).as_ref(), b"\""].concat())),
+        (None, None) if peek.absent => (0..0, Cow::default()),
+        (None, None) => {
             let close: &[u8] = if peek.empty && !inject_usage { b"\"" } else { b"\"," };
             let text = [b"\"model\":\"", escaped(model).as_ref(), close].concat();
             let start = body.iter().position(|byte| *byte == b'{').map_or(0, |brace| brace + 1);

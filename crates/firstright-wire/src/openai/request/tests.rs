@@ -31,11 +31,14 @@ fn fields() {
 }
 
 #[test]
-fn nulls_are_absent_but_for_the_model() {
-    let peek = chat(r#"{"model":"m","stream":null,"max_tokens":null,"n":null,"service_tier":null,"stream_options":null,"previous_response_id":null,"conversation":null}"#).unwrap();
-    assert!(!peek.stream && !peek.pins.any() && peek.previous_response_id.is_none());
-    assert_eq!((peek.max_output_tokens, peek.choices, peek.service_tier), (None, 1, None));
-    assert_eq!(chat(r#"{"model":null}"#).unwrap_err().code, "invalid_type");
+fn nulls_are_absent() {
+    let nulls = chat(r#"{"model":"m","stream":null,"max_tokens":null,"n":null,"service_tier":null,"stream_options":null,"previous_response_id":null,"conversation":null}"#).unwrap();
+    assert!(!nulls.stream && !nulls.pins.any() && nulls.previous_response_id.is_none());
+    assert_eq!((nulls.max_output_tokens, nulls.choices, nulls.service_tier), (None, 1, None));
+    let body = br#"{"model":null,"x":1}"#;
+    let without = peek(Operation::Moderations, body).unwrap();
+    assert_eq!(without.model, None);
+    assert_eq!(rewrite(body, &without, Some("m"), false).to_vec(), br#"{"model":"m","x":1}"#);
 }
 
 #[test]
@@ -170,4 +173,13 @@ fn rewriting_keeps_every_other_byte() {
 #[test]
 fn models_has_no_body() {
     assert_eq!(peek(Operation::Models, b"").unwrap().model, None);
+}
+
+/// What is kept at a provider has fields of the same names that mean other things, and calls without a body.
+#[test]
+fn what_is_kept_is_read_for_its_model_only() {
+    let body = br#"{"n":1000,"max_tokens":"x","conversation":1,"model":"m"}"#;
+    assert_eq!(peek(Operation::Store, body).unwrap().model.as_deref(), Some("m"));
+    let none = peek(Operation::Store, b"").unwrap();
+    assert_eq!(rewrite(b"", &none, Some("m"), false).to_vec(), b"");
 }

@@ -21,6 +21,7 @@ fn chat_and_responses_names_mean_the_same() {
         audio_in: 5,
         audio_out: 7,
         images: 0,
+        audio_seconds: 0,
         requests: 1,
     };
     assert_eq!(chat, Reading::Sound(expected));
@@ -81,4 +82,14 @@ fn what_is_not_one_object_is_malformed() {
     }
     let error = read(Operation::ChatCompletions, b"{").unwrap_err();
     assert_eq!(error.to_string(), "read the reply: at byte 1 expected a key");
+}
+
+#[test]
+fn sound_may_be_billed_by_its_length() {
+    for (text, seconds) in
+        [("12", Some(12)), ("12.0", Some(12)), ("12.01", Some(13)), ("-1", None), ("1e9", None)]
+    {
+        let reading = usage_of(&format!(r#"{{"type":"duration","seconds":{text}}}"#));
+        assert_eq!(reading.sound().map(|usage| usage.audio_seconds), seconds, "{text}");
+    }
 }

@@ -32,7 +32,11 @@ impl Metered {
         }
         self.events += 1;
         let kind = match operation {
-            Operation::Responses | Operation::ImagesGenerations => self.typed(operation, data),
+            Operation::Responses
+            | Operation::ImagesGenerations
+            | Operation::ImagesEdits
+            | Operation::Transcriptions
+            | Operation::Speech => self.typed(operation, data),
             _ => self.chunk(operation, data),
         };
         kind.unwrap_or_else(|_| {
@@ -167,7 +171,7 @@ impl Metered {
 
     /// A finished picture is a piece, whether or not it comes with tokens. `before` it there were so many.
     fn count_image(&mut self, operation: Operation, before: u64) {
-        if operation == Operation::ImagesGenerations && !self.error {
+        if operation.is_of_images() && !self.error {
             self.usage = match self.usage {
                 Reading::Sound(usage) => Reading::Sound(Usage { images: before + 1, ..usage }),
                 Reading::Absent => Reading::Sound(Usage { images: 1, requests: 1, ..Usage::default() }),
@@ -263,8 +267,11 @@ fn kind_of_type(name: &[u8]) -> Kind {
         | b"response.failed"
         | b"response.cancelled"
         | b"error"
-        | b"image_generation.completed" => Kind::Terminal,
-        b"image_generation.partial_image" => Kind::Content,
+        | b"image_generation.completed"
+        | b"image_edit.completed"
+        | b"transcript.text.done"
+        | b"speech.audio.done" => Kind::Terminal,
+        b"image_generation.partial_image" | b"image_edit.partial_image" => Kind::Content,
         name if name.ends_with(b".delta") => Kind::Content,
         _ => Kind::Neutral,
     }

@@ -184,7 +184,8 @@ fn a_caller_cannot_open_a_breaker() {
         "azure-ptu",
         "the holder is as well as before"
     );
-    assert_eq!(world.cloud("oracle").counters().requests, 0);
+    // What is too long for one may not be for another: each was asked once, and none took it.
+    assert_eq!(world.cloud("oracle").counters().requests, 6);
     world.stop();
 }
 

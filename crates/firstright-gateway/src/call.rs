@@ -1,0 +1,314 @@
+//! How is a call carried out? Opened, decided, sent as decided, decided anew if that fails, and answered.
+
+use std::sync::Arc;
+
+use firstright_core::decision::{Action, Decision, Refusal};
+use firstright_core::fact::{Ending, Fact};
+use firstright_core::workload::{Call, Family};
+use firstright_core::world::{DeploymentId, ModelId};
+use firstright_engine::Noted;
+use firstright_wire::headers::forwards_request;
+use firstright_wire::home::Signer;
+use firstright_wire::openai::response;
+use firstright_wire::operation::Operation;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use bytes::Bytes;
+
+use crate::answer::{Answer, hook, opaque, tier_of, usage_of};
+use crate::asked::{Asked, Content};
+use crate::attempt::{Failed, limits_of, observation_of};
+use crate::endpoint::Endpoint;
+use crate::handler::{Handling, Unanswered};
+use crate::keys::Principal;
+use crate::open_call::OpenCall;
+use crate::refuse::No;
+use crate::relay::Reply;
+use crate::told::Told;
+use crate::upstream::{self, BadHead, Client, RequestHead};
+
+/// The longest answer that is read whole, in bytes: a batch of embeddings or of pictures.
+const MAX_WHOLE_ANSWER: usize = 64 << 20;
+
+/// Where a decision sends a call.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    record: u64,
+    decision: &'a Decision,
+    deployment: DeploymentId,
+    model: ModelId,
+}
+
+/// A good answer's head is here.
+struct Answered {
+    response: upstream::Response,
+    /// We asked for usage in the stream and the caller did not: its event is withheld.
+    injected: bool,
+}
+
+impl Handling<'_> {
+    /// Opens the call and follows the core's decisions until it is answered.
+    pub(crate) async fn call(
+        &self,
+        client: &Client,
+        principal: &Principal,
+        asked: &Asked<'_>,
+    ) -> Result<Answer, Unanswered> {
+        let make = |id| Fact::CallArrived(self.arrival(id, principal, asked));
+        let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
+            return Err(Unanswered::Stale);
+        };
+        let mut open = OpenCall::new(Arc::clone(self.engine), id, asked.content.input());
+        let mut next = open.heed(stepped.record, stepped.decisions);
+        loop {
+            let Some(Noted { record, decision }) = next else { return Err(No::undecided().into()) };
+            let placed = match &decision.action {
+                Action::Serve { deployment, model, .. } => {
+                    Placed { record, decision: &decision, deployment: *deployment, model: *model }
+                }
+                Action::Queue { .. } => {
+                    next = Some(open.queued().await);
+                    continue;
+                }
+                Action::Refuse { refusal, .. } => {
+                    // A refusal is an answer too: it goes out once it is on record.
+                    self.engine.durable(record).await;
+                    return Err(No::of(refusal, self.setup.world.model(asked.model), record).into());
+                }
+                _ => return Err(No::undecided().into()),
+            };
+            match self.attempt(client, asked, &mut open, placed).await {
+                Ok(answered) => {
+                    return Ok(self.answer(principal, asked, open, placed, answered).await?);
+                }
+                Err(failed) => {
+                    let stepped =
+                        open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
+                    next = open.heed(stepped.record, stepped.decisions);
+                    if let Some((status, headers, body)) = failed.answer.filter(|_| is_rejected(&next)) {
+                        self.engine.durable(stepped.record).await;
+                        return Ok(self.passed_on(status, &headers, body, placed));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The call, as the core is told of it.
+    fn arrival(
+        &self,
+        id: firstright_core::workload::CallId,
+        principal: &Principal,
+        asked: &Asked<'_>,
+    ) -> Call {
+        let tier = match &asked.content {
+            Content::Json(peek) => tier_of(peek.service_tier),
+            _ => tier_of(None),
+        };
+        let operation = asked.route.operation;
+        let family = match operation {
+            Operation::Store => Family::Store,
+            Operation::Realtime | Operation::RealtimeSecrets | Operation::RealtimeCalls => Family::Realtime,
+            _ => Family::Inference,
+        };
+        let (input, max_output) = (asked.content.input(), asked.max_output());
+        Call {
+            region: asked.region.clone(),
+            home: asked.home,
+            trains: operation == Operation::FineTuning,
+            tier,
+            family,
+            ..Call::new(id, principal.tenant, asked.model, input, max_output)
+        }
+    }
+
+    /// Sends the call to one provider and waits for the head of a good answer.
+    async fn attempt(
+        &self,
+        client: &Client,
+        asked: &Asked<'_>,
+        open: &mut OpenCall,
+        placed: Placed<'_>,
+    ) -> Result<Answered, Failed> {
+        let endpoint = self.setup.endpoints.get(placed.deployment.index()).and_then(Option::as_ref);
+        let Some(endpoint) = endpoint else {
+            return Err(Failed::broken("no endpoint is configured for this deployment"));
+        };
+        // Nothing leaves a holder before its release is on record.
+        if leaves_a_holder(placed.decision) {
+            self.engine.durable(placed.record).await;
+        }
+        let operation = asked.route.operation;
+        let path = endpoint.path(operation, &asked.suffix, asked.query.as_deref());
+        let path = path.map_err(|error| Failed::broken(&error.to_string()))?;
+        let mut inject =
+            asked.content.stream() && !asked.content.include_usage() && operation.usage_on_request();
+        let mut renewed = false;
+        loop {
+            let body = self.body_for(asked, endpoint, placed.model, inject);
+            let body = if body.is_empty() { Vec::new() } else { vec![body] };
+            let head = self.head_for(asked, endpoint, &path);
+            let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
+            let used = endpoint.authorise(client, &mut head, &body).await;
+            let used = used.map_err(|error| Failed::unauthorised(&error))?;
+            open.dialling();
+            let sent = client.send(&endpoint.target, head, body, &self.setup.budgets).await;
+            let response = sent.map_err(|error| Failed::unanswered(&error))?;
+            if response.status == StatusCode::UNAUTHORIZED && !renewed && endpoint.renew(used) {
+                // A token may be revoked before its end. Nothing was billed for the refusal: once more with a new one.
+                renewed = true;
+                continue;
+            }
+            if response.status.is_success() {
+                open.answered();
+                open.observed = observation_of(&limits_of(&response.headers));
+                return Ok(Answered { response, injected: inject });
+            }
+            let failed = Failed::answered(operation, response).await;
+            if !inject || !failed.rejects_stream_options() {
+                return Err(failed);
+            }
+            // Some servers of this language do not know the wish for usage: asked once more without it, and settled by
+            // count. Nothing was billed for the refusal.
+            inject = false;
+        }
+    }
+
+    /// The body as this provider takes it: its own name for the model, the wish for usage, and every other byte.
+    fn body_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, served: ModelId, inject: bool) -> Bytes {
+        let world = &self.setup.world;
+        let name = match &asked.own_name {
+            Some(own) => Some(own.as_str()).filter(|_| !asked.names_model()),
+            // What is kept is named by no model, unless the caller names one.
+            None if asked.route.operation == Operation::Store && !asked.names_model() => None,
+            None => {
+                let renamed = endpoint.name != world.model(asked.model) || served != asked.model;
+                (renamed || !asked.names_model()).then_some(endpoint.name.as_str())
+            }
+        };
+        asked.body_with(name, inject)
+    }
+
+    /// The head, with those of the caller's headers that pass; the credential comes last.
+    fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
+        let mut head = endpoint.head(asked.route.verb, path)?;
+        for (name, value) in asked.headers {
+            if forwards_request(name.as_str()) || self.setup.forward.contains(name) {
+                head.header(name.as_str(), value.as_bytes())?;
+            }
+        }
+        Ok(head)
+    }
+
+    /// Answers with a provider's good answer: whole and settled, or as a stream that is settled at its end.
+    async fn answer(
+        &self,
+        principal: &Principal,
+        asked: &Asked<'_>,
+        mut open: OpenCall,
+        placed: Placed<'_>,
+        answered: Answered,
+    ) -> Result<Answer, No> {
+        let Answered { mut response, injected } = answered;
+        let told = self.told(placed);
+        let operation = asked.route.operation;
+        let signer = self.signer(principal, asked, placed);
+        let (status, headers) = (response.status, response.headers);
+        let kind = Kind::of(&headers);
+        if kind != Kind::Whole {
+            // The first byte of the answer goes out only after the opening is on record.
+            self.engine.durable(placed.record).await;
+            let hook = match kind {
+                Kind::Events if operation.is_metered() => hook(operation, injected, open, signer),
+                _ => opaque(operation, open, signer.filter(|_| kind == Kind::Events)),
+            };
+            let mut answer = Response::new(Reply::relay(response.body, hook));
+            *answer.status_mut() = status;
+            told.headers(&headers, answer.headers_mut());
+            return Ok(answer);
+        }
+        let body = match response.body.read_whole(MAX_WHOLE_ANSWER).await {
+            Ok(body) => body,
+            Err(error) => {
+                // It was answered and may be billed, so nobody else is asked: settled by count.
+                let stepped = open.settle(None, Ending::Cut);
+                self.engine.durable(stepped.record).await;
+                return Err(No::cut(&error));
+            }
+        };
+        let usage = if operation.is_metered() {
+            let reply = response::read(operation, &body).ok();
+            open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
+            reply.and_then(|reply| usage_of(reply.usage))
+        } else {
+            // Nothing of a model's was used.
+            Some(firstright_core::usage::Usage::default())
+        };
+        let stepped = open.settle(usage, Ending::Complete);
+        self.engine.durable(stepped.record).await;
+        let body = signer.and_then(|mut signer| signer.push(&body)).map_or(body, Bytes::from);
+        let mut answer = Response::new(Reply::whole(body));
+        *answer.status_mut() = status;
+        told.headers(&headers, answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// Signs what the answer names, if it is kept where it was served.
+    fn signer(&self, principal: &Principal, asked: &Asked<'_>, placed: Placed<'_>) -> Option<Signer> {
+        if !asked.is_kept() {
+            return None;
+        }
+        let world = &self.setup.world;
+        let provider = world.deployment(placed.deployment).provider;
+        self.setup.homes.signer(&world.tenant(principal.tenant).id, provider)
+    }
+
+    /// A provider's refusal of the request itself goes to the caller as it is: no other provider would take it.
+    fn passed_on(&self, status: StatusCode, headers: &HeaderMap, body: Bytes, placed: Placed<'_>) -> Answer {
+        let mut answer = Response::new(Reply::whole(body));
+        *answer.status_mut() = status;
+        self.told(placed).headers(headers, answer.headers_mut());
+        answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        answer
+    }
+
+    /// What the caller learns of the decision.
+    fn told(&self, placed: Placed<'_>) -> Told {
+        self.setup.labels.told(&self.setup.world, placed.decision, placed.record, placed.deployment)
+    }
+}
+
+/// How an answer comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// JSON: read whole, and settled by what it says.
+    Whole,
+    Events,
+    /// Sound, films, files: bytes that say nothing to us.
+    Bytes,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Kind {
+        let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        if kind.starts_with(b"text/event-stream") {
+            Kind::Events
+        } else if kind.is_empty() || kind.starts_with(b"application/json") {
+            Kind::Whole
+        } else {
+            Kind::Bytes
+        }
+    }
+}
+
+/// What no provider takes is answered with the provider's own words.
+fn is_rejected(next: &Option<Noted>) -> bool {
+    let rejected =
+        |noted: &Noted| matches!(noted.decision.action, Action::Refuse { refusal: Refusal::Rejected, .. });
+    next.as_ref().is_none_or(rejected)
+}
+
+/// Does the decision place the call away from a holder of a right?
+fn leaves_a_holder(decision: &Decision) -> bool {
+    matches!(&decision.action, Action::Serve { title, .. } if !title.releases().is_empty())
+}

@@ -1,0 +1,69 @@
+//! Where do the things live that ids name? The signatures of one configuration, and the providers that they name.
+
+use std::collections::HashMap;
+
+use firstright_core::world::{ProviderId, World};
+use firstright_wire::home::{Homes, Signer, Tag, Unsigned};
+use sha2::{Digest, Sha256};
+
+/// The homes of one law.
+#[derive(Debug)]
+pub struct HomeBook {
+    homes: Homes,
+    tags: Vec<Tag>,
+    providers: HashMap<Tag, ProviderId>,
+    tenants: usize,
+    reachable: usize,
+    shared_lists: bool,
+}
+
+impl HomeBook {
+    /// The homes of a world's providers, signed with this secret. `reachable` providers have a configured deployment;
+    /// `shared_lists` lets tenants list accounts that they share.
+    pub fn new(secret: &[u8; 32], world: &World, reachable: usize, shared_lists: bool) -> HomeBook {
+        let tags: Vec<Tag> = world.providers.iter().map(|provider| tag_of(&provider.id)).collect();
+        let providers = tags.iter().zip(0u16..).map(|(tag, place)| (*tag, ProviderId(place))).collect();
+        HomeBook {
+            homes: Homes::new(secret),
+            tags,
+            providers,
+            tenants: world.tenants.len(),
+            reachable,
+            shared_lists,
+        }
+    }
+
+    pub(crate) fn unsign(&self, tenant: &str, text: &[u8]) -> Unsigned {
+        self.homes.unsign(tenant, text)
+    }
+
+    /// Signs what a provider gives to a tenant.
+    pub(crate) fn signer(&self, tenant: &str, provider: ProviderId) -> Option<Signer> {
+        self.tags.get(provider.index()).map(|tag| self.homes.signer(tenant, *tag))
+    }
+
+    pub(crate) fn provider(&self, tag: Tag) -> Option<ProviderId> {
+        self.providers.get(&tag).copied()
+    }
+
+    /// One tenant only: whatever lives at a provider is its own.
+    pub(crate) fn is_alone_tenant(&self) -> bool {
+        self.tenants <= 1
+    }
+
+    /// One tenant and one provider: what is not signed can only live there.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.tenants <= 1 && self.reachable <= 1
+    }
+
+    /// May a tenant see what a provider's account holds?
+    pub(crate) fn may_list(&self) -> bool {
+        self.tenants <= 1 || self.shared_lists
+    }
+}
+
+/// Four bytes are enough to tell a law's providers apart; a signature is over them and the id.
+fn tag_of(provider: &str) -> Tag {
+    let digest: [u8; 32] = Sha256::digest(provider.as_bytes()).into();
+    [digest[0], digest[1], digest[2], digest[3]]
+}

@@ -1,0 +1,369 @@
+//! Where does the thing live that an id names? Ids that a provider gives out are signed with their home before a client
+//! sees them, and read again when they come back.
+//!
+//! `resp_68a1` becomes `resp_68a1_fr` and 22 characters of base64url: four bytes that name the home and twelve of an
+//! HMAC-SHA-256 over tenant, home and id. So an id cannot be made up, taken from another tenant, or led to another home.
+//! The same is appended to `encrypted_content`, which only its maker can read. Nothing is kept here: the id is the record.
+//!
+//! Answers are signed as they pass, whole or in any pieces ([`Signer`]); requests are searched for signed ids wherever
+//! they may stand: in a path, a query, a form or JSON ([`Homes::unsign`]).
+
+#[cfg(test)]
+mod tests;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// What stands between an id and its token.
+const MARK: &[u8] = b"_fr";
+/// Characters of a token: sixteen bytes in base64url.
+const TOKEN: usize = 22;
+/// The longest id that is signed, in bytes; OpenAI's are below 80. `encrypted_content` has no such bound.
+const MAX_ID_BYTES: usize = 256;
+/// How an id begins that names something which lives at a provider and can be asked for again.
+/// Source: the examples of OpenAI's specification, and Azure's `assistant-` files.
+const PREFIXES: [&[u8]; 33] = [
+    b"resp_",
+    b"rs_",
+    b"file-",
+    b"file_",
+    b"assistant-",
+    b"upload_",
+    b"batch_",
+    b"vs_",
+    b"vsfb_",
+    b"ftjob-",
+    b"ftckpt_",
+    b"ft:",
+    b"conv_",
+    b"cntr_",
+    b"cfile_",
+    b"thread_",
+    b"run_",
+    b"asst_",
+    b"step_",
+    b"eval_",
+    b"evalrun_",
+    b"video_",
+    b"skill_",
+    b"chatcmpl-",
+    b"chatcmpl_",
+    b"rtc_",
+    b"sess_",
+    b"cthr_",
+    b"cksess_",
+    b"cons_",
+    b"voice_",
+    b"char_",
+    b"cmp_",
+];
+type Signature = Hmac<Sha256>;
+
+/// Names a home: the first four bytes of a digest over its provider's id. The caller makes and resolves it.
+pub type Tag = [u8; 4];
+
+/// Signs and reads ids with one secret.
+#[derive(Clone)]
+pub struct Homes {
+    keyed: Signature,
+}
+
+/// What was found signed in a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsigned {
+    /// The text with its ids as their providers know them; none if there was nothing signed.
+    pub text: Option<Vec<u8>>,
+    /// The homes that the ids named, each once.
+    pub homes: Vec<Tag>,
+}
+
+impl std::fmt::Debug for Homes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Homes(…)")
+    }
+}
+
+impl Homes {
+    /// With a secret of 32 random bytes.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        // INVARIANT: HMAC takes a key of any length.
+        Self { keyed: Signature::new_from_slice(secret).expect("a key of any length") }
+    }
+
+    /// Signs the ids of answers that one home gives to one tenant.
+    #[must_use]
+    pub fn signer(&self, tenant: &str, home: Tag) -> Signer {
+        Signer {
+            begun: self.begun(tenant, home),
+            home,
+            at: At::Outside,
+            key: Key::Other,
+            expects_key: false,
+            arrays: 0,
+        }
+    }
+
+    /// Finds the signed ids of a tenant in a text, takes their signatures off, and tells their homes. What looks like a
+    /// signature and is none is left as it is.
+    #[must_use]
+    pub fn unsign(&self, tenant: &str, text: &[u8]) -> Unsigned {
+        let mut found = Unsigned::default();
+        let mut out: Option<Vec<u8>> = None;
+        let mut copied = 0;
+        for mark in memchr::memmem::find_iter(text, MARK) {
+            let end = mark + MARK.len() + TOKEN;
+            let Some(token) = text.get(mark + MARK.len()..end) else { continue };
+            let closes = |byte: &u8| matches!(byte, b'"' | b'\r' | b'\n' | b'&' | b'/' | b'\'');
+            if text.get(end).is_some_and(|byte| !closes(byte)) {
+                continue;
+            }
+            let Some(home) = self.read(tenant, &text[..mark], token) else { continue };
+            out.get_or_insert_with(Vec::new).extend_from_slice(&text[copied..mark]);
+            copied = end;
+            if !found.homes.contains(&home) {
+                found.homes.push(home);
+            }
+        }
+        found.text = out.map(|mut out| {
+            out.extend_from_slice(&text[copied..]);
+            out
+        });
+        found
+    }
+
+    /// The home that a token names for the id at the end of `before`: a whole string or line, or, in a path or query, what
+    /// stands behind the last `/` or `=`, which base64 may hold too.
+    fn read(&self, tenant: &str, before: &[u8], token: &[u8]) -> Option<Tag> {
+        let behind = |ends: fn(&u8) -> bool| {
+            let start = before.iter().rposition(ends).map_or(0, |at| at + 1);
+            self.verified(tenant, &before[start..], token)
+        };
+        behind(|byte| matches!(byte, b'"' | b'\n' | b'=' | b'/')).or_else(|| behind(|byte| *byte == b'"'))
+    }
+
+    fn begun(&self, tenant: &str, home: Tag) -> Signature {
+        let mut mac = self.keyed.clone();
+        mac.update(&(tenant.len() as u64).to_be_bytes());
+        mac.update(tenant.as_bytes());
+        mac.update(&home);
+        mac
+    }
+
+    fn verified(&self, tenant: &str, id: &[u8], token: &[u8]) -> Option<Tag> {
+        let token = decode(token)?;
+        let (home, signature) = token.split_first_chunk::<4>()?;
+        let mut mac = self.begun(tenant, *home);
+        mac.update(id);
+        // Compared in constant time.
+        mac.verify_truncated_left(signature).ok().map(|()| *home)
+    }
+}
+
+/// Signs the ids in an answer as it passes.
+pub struct Signer {
+    begun: Signature,
+    home: Tag,
+    at: At,
+    /// What the last key says of the values behind it.
+    key: Key,
+    /// The next string is a key.
+    expects_key: bool,
+    /// Which of the values around are arrays, the innermost in the lowest bit.
+    arrays: u64,
+}
+
+/// Where the bytes stand.
+enum At {
+    Outside,
+    Inside(Inside),
+}
+
+/// In a string.
+struct Inside {
+    length: usize,
+    start: [u8; MAX_STRING_START],
+    is_key: bool,
+    escaped: bool,
+    mac: Option<Box<Signature>>,
+}
+
+/// Enough of a string to know a prefix, and the longest key that matters.
+const MAX_STRING_START: usize = 27;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Other,
+    /// Its values are ids.
+    Id,
+    /// Its value can be read by its maker only.
+    Sealed,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer(…)")
+    }
+}
+
+impl Signer {
+    /// Takes the next piece, cut anywhere, and gives what goes on in its place; `None` if that is the piece itself.
+    pub fn push(&mut self, piece: &[u8]) -> Option<Vec<u8>> {
+        let mut out: Option<Vec<u8>> = None;
+        let (mut copied, mut at) = (0, 0);
+        while at < piece.len() {
+            match std::mem::replace(&mut self.at, At::Outside) {
+                At::Outside => {
+                    let byte = piece[at];
+                    at += 1;
+                    self.structure(byte);
+                }
+                At::Inside(mut inside) => {
+                    let read = inside.read(&piece[at..]);
+                    at += read.used;
+                    if read.ended {
+                        if let Some(token) = self.close(inside) {
+                            let out = out.get_or_insert_with(Vec::new);
+                            // The closing quote was read, and stands behind the token.
+                            out.extend_from_slice(&piece[copied..at - 1]);
+                            out.extend_from_slice(token.as_bytes());
+                            copied = at - 1;
+                        }
+                    } else if !read.broke {
+                        self.at = At::Inside(inside);
+                    }
+                }
+            }
+        }
+        out.map(|mut out| {
+            out.extend_from_slice(&piece[copied..]);
+            out
+        })
+    }
+
+    /// A byte between strings.
+    fn structure(&mut self, byte: u8) {
+        match byte {
+            b'"' => {
+                let is_key = self.expects_key;
+                let mac = (!is_key && self.key != Key::Other).then(|| Box::new(self.begun.clone()));
+                let start = [0; MAX_STRING_START];
+                self.at = At::Inside(Inside { length: 0, start, is_key, escaped: false, mac });
+            }
+            b'{' => {
+                self.arrays <<= 1;
+                self.expects_key = true;
+            }
+            b'[' => {
+                self.arrays = self.arrays << 1 | 1;
+                self.expects_key = false;
+            }
+            b'}' | b']' => self.arrays >>= 1,
+            b',' => self.expects_key = self.arrays & 1 == 0,
+            b':' => self.expects_key = false,
+            _ => {}
+        }
+    }
+
+    /// A string has ended: a key tells what follows; an id is given its token.
+    fn close(&mut self, inside: Inside) -> Option<String> {
+        let start = &inside.start[..inside.length.min(MAX_STRING_START)];
+        if inside.is_key {
+            let whole = inside.length <= MAX_STRING_START;
+            self.key = match start {
+                _ if !whole => Key::Other,
+                b"id" | b"fine_tuned_model" | b"fine_tuned_model_checkpoint" => Key::Id,
+                b"encrypted_content" => Key::Sealed,
+                _ if start.ends_with(b"_id") || start.ends_with(b"_ids") => Key::Id,
+                _ => Key::Other,
+            };
+            return None;
+        }
+        let mac = inside.mac?;
+        let is_id =
+            || inside.length <= MAX_ID_BYTES && PREFIXES.iter().any(|prefix| start.starts_with(prefix));
+        if self.key == Key::Id && !is_id() || inside.length == 0 {
+            return None;
+        }
+        let signature = mac.finalize().into_bytes();
+        let mut token = [0; 16];
+        let (home, rest) = token.split_at_mut(4);
+        home.copy_from_slice(&self.home);
+        rest.copy_from_slice(&signature[..12]);
+        Some(encode(&token))
+    }
+}
+
+/// What was read of a string.
+struct Read {
+    used: usize,
+    /// Its closing quote was met.
+    ended: bool,
+    /// A raw line's end was met, which cannot stand in a string of JSON: it was none.
+    broke: bool,
+}
+
+impl Inside {
+    fn read(&mut self, bytes: &[u8]) -> Read {
+        let mut used = 0;
+        while used < bytes.len() {
+            let rest = &bytes[used..];
+            let run = match self.escaped {
+                true => 0,
+                false => memchr::memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len()),
+            };
+            self.take(&rest[..run]);
+            used += run;
+            let Some(byte) = bytes.get(used).copied() else { break };
+            used += 1;
+            if !self.escaped && byte != b'\\' {
+                return Read { used, ended: byte == b'"', broke: byte == b'\n' };
+            }
+            self.escaped = !self.escaped;
+            self.take(&[byte]);
+        }
+        Read { used, ended: false, broke: false }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if let Some(free) = self.start.get_mut(self.length..) {
+            let kept = free.len().min(bytes.len());
+            free[..kept].copy_from_slice(&bytes[..kept]);
+        }
+        self.length += bytes.len();
+        if let Some(mac) = &mut self.mac {
+            mac.update(bytes);
+        }
+    }
+}
+
+/// The characters of base64url (RFC 4648, section 5).
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The mark and sixteen bytes in 22 characters.
+fn encode(bytes: &[u8; 16]) -> String {
+    let mut text = String::from("_fr");
+    let mut value = u128::from_be_bytes(*bytes);
+    let mut digits = [0; TOKEN];
+    // 22 characters hold 132 bits: the last one holds the lowest two, and four that are zero.
+    digits[TOKEN - 1] = ALPHABET[usize::from((value & 3) as u8) << 4];
+    value >>= 2;
+    for digit in digits[..TOKEN - 1].iter_mut().rev() {
+        *digit = ALPHABET[usize::from((value & 63) as u8)];
+        value >>= 6;
+    }
+    text.extend(digits.iter().map(|byte| char::from(*byte)));
+    text
+}
+
+fn decode(text: &[u8]) -> Option<[u8; 16]> {
+    let digit = |byte: &u8| ALPHABET.iter().position(|one| one == byte).map(|at| at as u128);
+    let (last, rest) = text.split_last()?;
+    let mut value = 0_u128;
+    for byte in rest {
+        value = value << 6 | digit(byte)?;
+    }
+    let last = digit(last)?;
+    // One way to write a token: what is not used of the last character is zero.
+    (last & 15 == 0).then(|| (value << 2 | last >> 4).to_be_bytes())
+}

@@ -1,0 +1,105 @@
+use super::*;
+
+const HERE: Tag = [1, 2, 3, 4];
+
+fn homes() -> Homes {
+    Homes::new(&[7; 32])
+}
+
+fn signed(text: &str) -> String {
+    let out = homes().signer("t", HERE).push(text.as_bytes());
+    out.map_or(text.to_string(), |out| String::from_utf8(out).unwrap())
+}
+
+const ANSWER: &str = r#"{"id":"resp_68a1","object":"response","previous_response_id": "resp_0","model":"resp_x",
+  "output":[{"id":"rs_1","type":"reasoning","encrypted_content":"gAAAA\/b+=","summary":[]},{"id":"msg_1","run_id":"run_9",
+  "content":[{"text":"say \"id\":\"resp_2\" twice","file_ids":["file-a","file-b"],"n":[1,"file-c"]}]}],
+  "metadata":{"user_id":"u1","run_id":null},"fine_tuned_model":"ft:gpt-4o:acme::x"}"#;
+
+#[test]
+fn ids_are_signed_and_nothing_else() {
+    let text = signed(ANSWER);
+    let mut plain = String::new();
+    let mut tokens = 0;
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("_fr") {
+        plain += before;
+        assert_eq!(&after[TOKEN..=TOKEN], "\"");
+        rest = &after[TOKEN..];
+        tokens += 1;
+    }
+    plain += rest;
+    assert_eq!(plain, ANSWER);
+    // resp_68a1, resp_0, rs_1, encrypted_content, run_9, file-a, file-b, ft:…
+    assert_eq!(tokens, 8, "{text}");
+}
+
+#[test]
+fn what_was_signed_is_read_again() {
+    let text = signed(ANSWER);
+    let read = homes().unsign("t", text.as_bytes());
+    assert_eq!(read.text.as_deref(), Some(ANSWER.as_bytes()));
+    assert_eq!(read.homes, [HERE]);
+}
+
+#[test]
+fn pieces_do_not_matter() {
+    let whole = signed(ANSWER);
+    for size in 1..9 {
+        let homes = homes();
+        let mut signer = homes.signer("t", HERE);
+        let mut out = Vec::new();
+        for piece in ANSWER.as_bytes().chunks(size) {
+            out.extend(signer.push(piece).unwrap_or(piece.to_vec()));
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn events_of_a_stream_are_signed_one_by_one() {
+    let event =
+        "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n";
+    let stream = format!("{event}: a \"comment\n\n{event}data: [DONE]\n\n");
+    let text = signed(&stream);
+    assert_eq!(text.matches("_fr").count(), 2, "{text}");
+}
+
+#[test]
+fn ids_are_read_wherever_they_stand() {
+    let id = |id: &str| signed(&format!("{{\"id\":\"{id}\"}}")).split('"').nth(3).unwrap().to_string();
+    let (file, batch) = (id("file-a"), id("batch_b"));
+    for (text, plain) in [
+        (format!("files/{file}/content"), "files/file-a/content"),
+        (file.clone(), "file-a"),
+        (format!("after={file}&limit=2"), "after=file-a&limit=2"),
+        (format!("{{\"a\":[\"{file}\",\"{batch}\"]}}"), "{\"a\":[\"file-a\",\"batch_b\"]}"),
+        (
+            format!("--b\r\nx: name=\"file_id\"\r\n\r\n{file}\r\n--b--"),
+            "--b\r\nx: name=\"file_id\"\r\n\r\nfile-a\r\n--b--",
+        ),
+    ] {
+        let read = homes().unsign("t", text.as_bytes());
+        assert_eq!(String::from_utf8(read.text.unwrap()).unwrap(), plain, "{text}");
+        assert_eq!(read.homes, [HERE]);
+    }
+}
+
+/// Of another tenant, of another secret, of another id, or with any character changed: no signature.
+#[test]
+fn nobody_makes_or_moves_a_signature() {
+    let text = signed(r#"{"id":"file-a"}"#);
+    assert_eq!(homes().unsign("u", text.as_bytes()), Unsigned::default());
+    assert_eq!(Homes::new(&[8; 32]).unsign("t", text.as_bytes()), Unsigned::default());
+    let moved = text.replace("file-a", "file-b");
+    assert_eq!(homes().unsign("t", moved.as_bytes()), Unsigned::default());
+    for at in text.find("_fr").unwrap()..text.len() - 2 {
+        for change in [1, 2, 4, 0x20] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= change;
+            assert!(homes().unsign("t", &bytes).homes.is_empty(), "{at}");
+        }
+    }
+    let other = Homes::new(&[7; 32]).signer("t", [9; 4]).push(br#"{"id":"file-a"}"#).unwrap();
+    assert_ne!(String::from_utf8(other).unwrap(), text);
+}

@@ -1,0 +1,216 @@
+//! What does a multipart form ask for, and where in its bytes does it name its model?
+//!
+//! Audio, pictures and files come as forms. The bytes are looked through once for the parts' bounds; what a part holds is
+//! never copied, and only the model's name is ever replaced.
+//! Source: RFC 7578 and RFC 2046, section 5.1.
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::request::{BadRequest, MAX_CHOICES, MAX_MODEL_BYTES};
+
+/// More parts than any operation has: OpenAI takes 16 pictures in one edit.
+const MAX_PARTS: usize = 256;
+/// The headers of one part, in bytes: a disposition with a long file name, and a type.
+const MAX_PART_HEAD_BYTES: usize = 8 << 10;
+/// RFC 2046's bound for a boundary, in bytes.
+const MAX_BOUNDARY_BYTES: usize = 70;
+/// Estimated tokens of a file: one for so many bytes. A second of speech at 16 kB is ten tokens by OpenAI's own reckoning.
+const FILE_BYTES_PER_TOKEN: u64 = 1_600;
+
+/// A form, as far as it is acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form<'a> {
+    pub model: Option<&'a str>,
+    pub stream: bool,
+    /// `n`, or 1.
+    pub choices: u64,
+    /// What stands in its `session` part, which is JSON.
+    pub session: Option<&'a [u8]>,
+    /// An estimate of the input in tokens: of its text, and of its files by their size.
+    pub estimated_input_tokens: u64,
+    /// No more tokens than this can be meant by its text.
+    pub text_bytes: u64,
+    /// All bytes of its files.
+    pub file_bytes: u64,
+    /// Its files.
+    pub files: u64,
+    /// A field by which some gateways let a caller choose the upstream. Refuse it.
+    pub steers_upstream: Option<&'a str>,
+    model_at: Option<Range<usize>>,
+    boundary: &'a str,
+}
+
+/// The boundary that a content type names, if it is a form's.
+#[must_use]
+pub fn boundary(content_type: &str) -> Option<&str> {
+    let (kind, parameters) = content_type.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let named = parameters.split(';').map(str::trim).filter_map(|one| one.split_once('='));
+    let value =
+        named.filter(|(name, _)| name.eq_ignore_ascii_case("boundary")).map(|(_, value)| value).next()?;
+    let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    ((1..=MAX_BOUNDARY_BYTES).contains(&value.len()) && value.bytes().all(fit)).then_some(value)
+}
+
+/// Looks through a form.
+///
+/// # Errors
+/// [`BadRequest`] if it is not one whole form within the limits, or a field that is acted on has a wrong value or comes
+/// twice.
+pub fn peek<'a>(boundary: &'a str, body: &'a [u8]) -> Result<Form<'a>, BadRequest> {
+    let mut form = Form {
+        model: None,
+        stream: false,
+        choices: 1,
+        session: None,
+        estimated_input_tokens: 0,
+        text_bytes: 0,
+        file_bytes: 0,
+        files: 0,
+        steers_upstream: None,
+        model_at: None,
+        boundary,
+    };
+    let opening = format!("--{boundary}");
+    let closing = format!("\r\n--{boundary}");
+    let mut at = body
+        .strip_prefix(opening.as_bytes())
+        .map(|_| opening.len())
+        .ok_or_else(|| bad("a boundary at its start"))?;
+    let find = memmem::Finder::new(closing.as_bytes());
+    for _ in 0..MAX_PARTS {
+        match body.get(at..at + 2) {
+            Some(b"--") => return Ok(form.finish()),
+            Some(b"\r\n") => at += 2,
+            _ => return Err(bad("a line's end after a boundary")),
+        }
+        let head_end = memmem::find(&body[at..body.len().min(at + MAX_PART_HEAD_BYTES)], b"\r\n\r\n");
+        let head_end = at + head_end.ok_or_else(|| bad("the end of a part's headers"))?;
+        let head = std::str::from_utf8(&body[at..head_end]).map_err(|_| bad("headers in UTF-8"))?;
+        let start = head_end + 4;
+        // An empty part's closing boundary begins with the line's end that ended its headers.
+        let end = start - 2 + find.find(&body[start - 2..]).ok_or_else(|| bad("a closing boundary"))?;
+        let content = start..end.max(start);
+        form.part(head, body, content)?;
+        at = end + closing.len();
+    }
+    Err(bad("at most 256 parts"))
+}
+
+/// Names `model` in the form, in the place of what stood there or as a new first part. `form` must be of this `body`.
+#[must_use]
+pub fn rewrite(body: &[u8], form: &Form<'_>, model: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + model.len() + 160);
+    match &form.model_at {
+        Some(at) => {
+            out.extend_from_slice(&body[..at.start]);
+            out.extend_from_slice(model.as_bytes());
+            out.extend_from_slice(&body[at.end..]);
+        }
+        None => {
+            let part = format!(
+                "--{}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n",
+                form.boundary
+            );
+            out.extend_from_slice(part.as_bytes());
+            out.extend_from_slice(body);
+        }
+    }
+    out
+}
+
+impl<'a> Form<'a> {
+    fn part(&mut self, head: &'a str, body: &'a [u8], at: Range<usize>) -> Result<(), BadRequest> {
+        let (name, is_file) = disposition(head).ok_or_else(|| bad("a part with a name"))?;
+        let content = &body[at.clone()];
+        if is_file {
+            self.files += 1;
+            self.file_bytes += content.len() as u64;
+            return Ok(());
+        }
+        self.text_bytes += content.len() as u64;
+        let text = || std::str::from_utf8(content).map_err(|_| field(name, "be UTF-8"));
+        match name {
+            "model" => {
+                let model = text()?;
+                if self.model.is_some() {
+                    return Err(field(name, "be given once only"));
+                }
+                if model.is_empty() || model.len() > MAX_MODEL_BYTES || model.contains(char::is_control) {
+                    return Err(field(name, "be 1 to 256 bytes without control characters"));
+                }
+                self.model = Some(model);
+                self.model_at = Some(at);
+            }
+            "stream" => self.stream = matches!(text()?, "true" | "True" | "1"),
+            "n" => {
+                let choices = text()?.parse().ok().filter(|n| (1..=MAX_CHOICES).contains(n));
+                self.choices = choices.ok_or_else(|| field(name, "be between 1 and 128"))?;
+            }
+            "session" => self.session = Some(content),
+            _ => {
+                let steers = ["api_base", "base_url"].iter().any(|one| name.eq_ignore_ascii_case(one))
+                    || name.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"host"));
+                if steers {
+                    self.steers_upstream = Some(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Self {
+        self.estimated_input_tokens =
+            self.text_bytes.div_ceil(4) + self.file_bytes.div_ceil(FILE_BYTES_PER_TOKEN);
+        self
+    }
+}
+
+/// A part's name, and whether it is a file.
+fn disposition(head: &str) -> Option<(&str, bool)> {
+    let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition")).last()?;
+    let mut name = None;
+    let mut is_file = false;
+    let mut rest = value.split_once(';')?.1;
+    loop {
+        let (key, after) = rest.split_once('=')?;
+        let key = key.trim();
+        let (text, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => after.split_at(after.find(';').unwrap_or(after.len())),
+        };
+        match key {
+            "name" => name = Some(text),
+            "filename" | "filename*" => is_file = true,
+            _ => {}
+        }
+        match after.trim_start().strip_prefix(';') {
+            Some(more) => rest = more,
+            None => return name.map(|name| (name, is_file)),
+        }
+    }
+}
+
+fn bad(expected: &str) -> BadRequest {
+    let message = format!("read the body as a form: expected {expected}");
+    BadRequest { code: "invalid_form", param: None, message }
+}
+
+fn field(name: &str, must: &str) -> BadRequest {
+    let param = match name {
+        "model" => Some("model"),
+        "n" => Some("n"),
+        "stream" => Some("stream"),
+        _ => None,
+    };
+    BadRequest { code: "invalid_value", param, message: format!("accept the request: `{name}` must {must}") }
+}

@@ -1,0 +1,73 @@
+use super::*;
+
+const BODY: &str = "--b1\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
+    --b1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a;b.mp3\"\r\nContent-Type: audio/mpeg\r\n\r\n\x01\r\n--b2\r\n\
+    \r\n--b1\r\nContent-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n--b1--\r\n";
+
+#[test]
+fn parts_are_told_apart() {
+    let form = peek("b1", BODY.as_bytes()).unwrap();
+    assert_eq!((form.model, form.stream, form.choices), (Some("whisper-1"), false, 1));
+    assert_eq!((form.files, form.file_bytes, form.text_bytes), (1, 9, 9));
+}
+
+#[test]
+fn the_model_is_replaced_and_nothing_else() {
+    let form = peek("b1", BODY.as_bytes()).unwrap();
+    let other = rewrite(BODY.as_bytes(), &form, "my-whisper");
+    assert_eq!(String::from_utf8(other).unwrap(), BODY.replacen("whisper-1", "my-whisper", 1));
+}
+
+#[test]
+fn a_model_that_is_not_named_becomes_the_first_part() {
+    let body = BODY.replacen("name=\"model\"", "name=\"prompt\"", 1);
+    let form = peek("b1", body.as_bytes()).unwrap();
+    let other = rewrite(body.as_bytes(), &form, "m");
+    let again = peek("b1", &other).unwrap();
+    assert_eq!((again.model, again.files), (Some("m"), 1));
+    assert!(other.ends_with(body.as_bytes()));
+}
+
+#[test]
+fn boundaries_are_read_as_clients_write_them() {
+    for (content_type, wanted) in [
+        ("multipart/form-data; boundary=b1", Some("b1")),
+        ("Multipart/Form-Data; charset=utf-8; Boundary=\"b 1\"", Some("b 1")),
+        ("multipart/form-data", None),
+        ("multipart/mixed; boundary=b1", None),
+        ("multipart/form-data; boundary=", None),
+        ("multipart/form-data; boundary=\"a\r\nb\"", None),
+    ] {
+        assert_eq!(boundary(content_type), wanted, "{content_type}");
+    }
+}
+
+#[test]
+fn what_is_no_form_is_refused() {
+    for body in [
+        "",
+        "--b1",
+        "--b1--",
+        "--b1\r\n",
+        "--b1\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b1--",
+        "--b1\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nx",
+        "--b1\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n0\r\n--b1--",
+        "--b1\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\na\r\n--b1\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nb\r\n--b1--",
+    ] {
+        let read = peek("b1", body.as_bytes());
+        assert_eq!(read.is_err(), body != "--b1--", "{body:?}: {read:?}");
+    }
+    let steered = "--b1\r\nContent-Disposition: form-data; name=\"API_BASE\"\r\n\r\nx\r\n--b1--";
+    assert_eq!(peek("b1", steered.as_bytes()).unwrap().steers_upstream, Some("API_BASE"));
+}
+
+/// Cut anywhere, or with any byte changed, a form is read or refused, never a panic.
+#[test]
+fn hostile_forms() {
+    for at in 0..BODY.len() {
+        let _ = peek("b1", &BODY.as_bytes()[..at]);
+        let mut body = BODY.as_bytes().to_vec();
+        body[at] ^= 0x20;
+        let _ = peek("b1", &body);
+    }
+}
