@@ -1,16 +1,20 @@
 //! What becomes of one request: who calls, what is asked, where it goes, and what comes back?
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use firstright_engine::Engine;
 use firstright_wire::operation::{Operation, PathRefused, Route};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
+use crate::idempotency::{Answers, Asked};
 use crate::keys::Principal;
-use crate::listen::{RequestBodyError, read_whole};
+use crate::listen::{RequestBodyError, discard, read_whole};
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
@@ -20,6 +24,9 @@ use crate::upstream::Client;
 /// configuration one behind the other within microseconds.
 const MAX_READINGS: u32 = 64;
 
+/// Bytes of bodies held at once, over all requests: sixteen of the largest forms.
+const MAX_HELD_BYTES: usize = 1 << 30;
+
 /// What the handlers of all threads share.
 #[derive(Debug)]
 pub struct Gateway {
@@ -27,6 +34,10 @@ pub struct Gateway {
     engine: Arc<Engine>,
     /// The configuration in force. Each request takes it once, at its start, and sees no other.
     setup: ArcSwap<Setup>,
+    /// Answers that may be asked for again.
+    answers: Arc<Answers>,
+    /// Bytes of requests' bodies that are held now.
+    held: Arc<AtomicUsize>,
 }
 
 /// One request on its way: the one version of the configuration that it sees, and the decisions.
@@ -52,7 +63,8 @@ impl From<No> for Unanswered {
 impl Gateway {
     /// A gateway with its first configuration.
     pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
-        Gateway { engine, setup: ArcSwap::from_pointee(setup) }
+        let (answers, held) = (Arc::default(), Arc::default());
+        Gateway { engine, setup: ArcSwap::from_pointee(setup), answers, held }
     }
 
     /// Puts another configuration in force, at once and whole; what has begun goes on under the one before.
@@ -75,26 +87,52 @@ impl Gateway {
         if parts.uri.path() == "/healthz" {
             return Ok(Response::new(Reply::whole("ok\n")));
         }
-        let route = Route::read(parts.method.as_str(), parts.uri.path()).map_err(refused)?;
-        let setup = self.setup();
-        // Nothing of a body is read for who is not known.
-        let limits = {
-            let handling = Handling { engine: &self.engine, setup: &setup };
-            let principal = handling.principal(&parts.headers)?;
-            if route.operation == Operation::Models {
-                return handling.models(principal, route);
+        let route = match Route::read(parts.method.as_str(), parts.uri.path()) {
+            Ok(route) => route,
+            Err(path) => {
+                discard(body).await;
+                return Err(refused(path));
             }
-            if is_form(&parts.headers) { setup.form } else { setup.body }
+        };
+        let mut setup = self.setup();
+        // Nothing of a body is kept for who is not known.
+        let handling = Handling { engine: &self.engine, setup: &setup };
+        let principal = match handling.principal(&parts.headers) {
+            Ok(principal) => principal,
+            Err(no) => {
+                discard(body).await;
+                return Err(no);
+            }
+        };
+        if route.operation == Operation::Models {
+            return handling.models(principal, route);
+        }
+        let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
+        let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {
+            discard(body).await;
+            return Err(No::busy("overloaded", "too many large requests are being read"));
         };
         let body = read_whole(body, limits).await.map_err(|error| bad_body(&error))?;
-        let mut setup = setup;
+        let key = parts.headers.get("idempotency-key").filter(|_| parts.method == http::Method::POST);
+        let claim = match key {
+            None => None,
+            Some(key) => match self.answers.claim(principal.tenant, key.as_bytes(), digest(&parts, &body))? {
+                Asked::First(claim) => Some(claim),
+                Asked::Again(answer) => return Ok(answer),
+            },
+        };
         for _ in 0..MAX_READINGS {
             let handling = Handling { engine: &self.engine, setup: &setup };
             let principal = handling.principal(&parts.headers)?;
             let unsigned = handling.unsigned(&route, principal, &parts, &body)?;
             let asked = handling.asked(route, principal, &parts, &body, &unsigned)?;
             match handling.call(client, principal, &asked).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    if let Some(claim) = claim {
+                        claim.keep(&answer);
+                    }
+                    return Ok(answer);
+                }
                 Err(Unanswered::No(no)) => return Err(*no),
                 Err(Unanswered::Stale) => {
                     tokio::task::yield_now().await;
@@ -144,6 +182,37 @@ impl Handling<'_> {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
+}
+
+/// A place among the bytes that are held.
+struct Held {
+    of: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes what a body says that it will need, or its limit; none if too much is held already.
+    fn take(of: &Arc<AtomicUsize>, body: &Incoming, limit: usize) -> Option<Held> {
+        let claimed = http_body::Body::size_hint(body).exact();
+        let bytes = claimed.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limit).min(limit);
+        let held = Held { of: Arc::clone(of), bytes };
+        let before = of.fetch_add(bytes, Ordering::Relaxed);
+        // One that is let in alone may be as large as its limit.
+        (before == 0 || before.saturating_add(bytes) <= MAX_HELD_BYTES).then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What makes two requests the same: method, path, query and body.
+fn digest(parts: &Parts, body: &[u8]) -> [u8; 32] {
+    let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let head = Sha256::new().chain_update(parts.method.as_str()).chain_update([0]).chain_update(target);
+    head.chain_update([0]).chain_update(body).finalize().into()
 }
 
 /// Files come as forms, and may be larger than what is said in JSON.

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod homes;
 mod asked;
 mod call;
+mod idempotency;
 pub mod credential;
 mod open_call;
 mod attempt;

@@ -15,7 +15,7 @@ mod scan;
 mod threads;
 mod tls;
 
-pub use body::{BodyLimits, RequestBodyError, read_whole};
+pub use body::{BodyLimits, RequestBodyError, discard, read_whole};
 pub use drain::{Drain, drain};
 pub use permit::Permits;
 pub use scan::Objection;

@@ -63,6 +63,26 @@ pub async fn read_whole(mut body: Incoming, limits: BodyLimits) -> Result<Bytes,
     tokio::time::timeout(limits.timeout, reading).await.unwrap_or(Err(RequestBodyError::TimedOut))
 }
 
+/// How much of a refused request's body is still taken in, and for how long: a client that is answered and cut off while
+/// it writes sees a broken connection in the place of the answer.
+const DISCARDED_BYTES_MAX: usize = 1 << 20;
+const DISCARDED_FOR: Duration = Duration::from_secs(2);
+
+/// Takes the rest of a body that nobody wants, within bounds.
+pub async fn discard(mut body: Incoming) {
+    let reading = async {
+        let mut bytes = 0;
+        while let Ok(Some(data)) = next(&mut body).await {
+            bytes += data.len();
+            if bytes > DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // What is not taken by then is the client's own loss.
+    let _ = tokio::time::timeout(DISCARDED_FOR, reading).await;
+}
+
 async fn collect(body: &mut Incoming, claimed: Option<u64>, limit: usize) -> Result<Bytes, RequestBodyError> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
