@@ -13,5 +13,6 @@ pub mod trial;
 pub mod record;
 pub mod keys;
 pub mod init;
+pub mod import;
 pub mod sandbox;
 pub mod simulate;

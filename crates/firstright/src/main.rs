@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, init, jobs, keys, law, record, sandbox, serve, simulate, trial};
+use firstright::{demo, import, init, jobs, keys, law, record, sandbox, serve, simulate, trial};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,6 +24,8 @@ enum Command {
     Serve(serve::Args),
     /// Write a commented configuration from the keys found in the environment.
     Init(init::Args),
+    /// Bring the configuration of another gateway, with a report of what became of each line.
+    Import(import::Args),
     /// Check the law: every problem with its file and line.
     Check(law::Args),
     /// Try the law on scenarios: what would be decided, and why.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Check(args) => law::run(&args),
         Command::Try(args) => trial::run(&args),
         Command::Key(args) => keys::run(&args),

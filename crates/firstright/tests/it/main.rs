@@ -4,6 +4,7 @@ mod world;
 
 mod crash;
 mod gateway;
+mod importing;
 mod inputs;
 mod jobs;
 mod operating;
