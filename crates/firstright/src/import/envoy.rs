@@ -7,7 +7,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use super::plan::{Capacity, Deployment, Endpoint, Plan, Price, Tenant, id_of, is_address};
+use super::plan::{Capacity, Deployment, Endpoint, Plan, Price, Proof, Tenant, id_of, is_address};
 use super::yaml::{self, Kind, Node};
 use super::{Import, read};
 use backends::Backend;
@@ -207,7 +207,7 @@ fn deployment(
         dialect: backend.dialect,
         version: backend.version.clone(),
         name: sent.to_string(),
-        key: backend.key.clone(),
+        proof: backend.key.clone().map_or(Proof::None, Proof::Key),
     };
     let provider =
         import.plan.provider(&backend.name, &backend.party, &backend.region, &backend.jurisdiction);

@@ -4,6 +4,7 @@
 mod endpoint;
 mod models;
 mod numbers;
+mod proof;
 mod settings;
 mod words;
 

@@ -3,7 +3,7 @@
 
 mod render;
 
-pub use render::{config, law};
+pub use render::{auth, config, law};
 
 /// Whoever runs Firstright, in a law that was imported: a gateway's configuration does not say its name.
 pub const OPERATOR: &str = "us";
@@ -78,8 +78,23 @@ pub struct Endpoint {
     pub dialect: Dialect,
     pub version: Option<String>,
     pub name: String,
-    /// The variable that holds its key.
-    pub key: Option<String>,
+    pub proof: Proof,
+}
+
+/// How an endpoint is told who calls.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// It is not asked for.
+    #[default]
+    None,
+    /// A key, in this variable.
+    Key(String),
+    /// An application registered with Entra, its secret in a variable.
+    Entra { tenant: String, client: String, secret: String },
+    /// The Azure identity of the machine.
+    ManagedIdentity { client: Option<String> },
+    /// A Google service account, by its key's file or the machine's own.
+    Google { file: Option<String> },
 }
 
 /// Languages that endpoints speak.

@@ -2,8 +2,9 @@
 
 use super::Environment;
 use super::models::Item;
+use super::proof;
 use crate::import::known::{self, Reach};
-use crate::import::plan::{Dialect, Endpoint, OPERATOR, UNKNOWN, id_of, variable_of};
+use crate::import::plan::{Dialect, Endpoint, OPERATOR, Proof, UNKNOWN, id_of};
 use crate::import::yaml::Node;
 use crate::import::{Import, address, host, place as region, reference};
 
@@ -61,7 +62,7 @@ pub(super) fn place(
         }
     };
     locate(item, &mut place, import);
-    key(item, known.variable, &mut place, import);
+    place.default_key = proof::proof(item, known, environment, &mut place, import);
     place.sure &=
         explicit.is_some() || text.contains('/') || guessed(text) == "openai" && text.starts_with("gpt-");
     Ok(place)
@@ -139,7 +140,7 @@ fn compatible(
     let provider =
         if own { format!("{}-{}", prefix.replace('_', "-"), id_of(host(&url))) } else { prefix.to_string() };
     let endpoint =
-        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), key: None };
+        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
     Ok(unplaced(party, &provider, endpoint, note.is_empty(), note))
 }
 
@@ -208,7 +209,7 @@ fn azure(
         dialect,
         version: dated.map(str::to_string),
         name: name.rsplit('/').next().unwrap_or(name).to_string(),
-        key: None,
+        proof: Proof::None,
     };
     let provider = format!("azure-{resource}");
     Ok(unplaced("microsoft", &provider, endpoint, base.written && note.is_empty(), note))
@@ -245,7 +246,7 @@ fn vertex(
         "https://{domain}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi"
     );
     let name = if name.contains('/') { name.to_string() } else { format!("google/{name}") };
-    let endpoint = Endpoint { url, dialect: Dialect::OpenAi, version: None, name, key: None };
+    let endpoint = Endpoint { url, dialect: Dialect::OpenAi, version: None, name, proof: Proof::None };
     let mut place = unplaced("google", &format!("vertex-{location}"), endpoint, true, "");
     place.jurisdiction = region::jurisdiction(&location).unwrap_or(UNKNOWN).to_string();
     place.region = location;
@@ -292,28 +293,4 @@ fn locate(item: &Item<'_>, place: &mut Place, import: &mut Import) {
             if place.jurisdiction == found { "" } else { ", which what is written elsewhere contradicts" };
         import.report.approximate(tag, format!("taken for where it stands: jurisdiction `{found}`{told}"));
     }
-}
-
-/// The variable that holds the key. A key that stands in the source is never copied.
-fn key(item: &Item<'_>, variable: Option<&str>, place: &mut Place, import: &mut Import) {
-    let Some(node) = item.param("api_key") else {
-        place.endpoint.key = variable.map(str::to_string);
-        place.default_key = variable.is_some();
-        return;
-    };
-    if let Some(name) = reference(node) {
-        import.report.exact(node, format!("`key = {{ env = \"{name}\" }}`"));
-        place.endpoint.key = Some(name.to_string());
-        return;
-    }
-    if matches!(node.text(), Some("" | "none" | "None" | "fake-key" | "dummy" | "EMPTY")) {
-        import.report.exact(node, "no key is sent");
-        return;
-    }
-    let name = variable_of(&place.provider);
-    import.report.manual(
-        node,
-        format!("a key stands in the source and is not copied: put it into the variable `{name}`"),
-    );
-    place.endpoint.key = Some(name);
 }

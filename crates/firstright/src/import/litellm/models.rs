@@ -3,7 +3,7 @@
 use super::endpoint::{Place, place};
 use super::{Environment, Source, numbers, words};
 use crate::import::Import;
-use crate::import::plan::{Commitment, Deployment, UNKNOWN, id_of, is_address};
+use crate::import::plan::{Commitment, Deployment, Proof, UNKNOWN, id_of, is_address};
 use crate::import::yaml::Node;
 
 /// One entry of `model_list`.
@@ -219,7 +219,7 @@ fn told_place(item: &Item<'_>, place: &Place, id: &str, fresh: Option<&str>, imp
         import.report.approximate(item.model, told)
     }
     if place.default_key
-        && let Some(key) = &endpoint.key
+        && let Proof::Key(key) = &endpoint.proof
     {
         let told = format!("no key is written: it is read from `{key}`, as LiteLLM does");
         import.report.exact(item.model, told);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Capacity, Commitment, Dialect, Endpoint, OPERATOR, Plan, Price, Provider};
+use super::{Capacity, Commitment, Dialect, Endpoint, OPERATOR, Plan, Price, Proof, Provider};
 use crate::config::REFERENCE;
 
 /// A TOML string. What was read may hold any character; JSON escapes them as TOML does, but for one.
@@ -187,7 +187,7 @@ fn with_setting(text: &str, key: &str, value: u64) -> String {
 }
 
 fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
-    let Endpoint { url, dialect, version, name, key } = endpoint;
+    let Endpoint { url, dialect, version, name, proof } = endpoint;
     let _ = write!(
         out,
         "\n[[deployment]]\nid = {}\nurl = {}\ndialect = \"{}\"\n",
@@ -199,7 +199,34 @@ fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
         let _ = writeln!(out, "version = {}", quoted(version));
     }
     let _ = writeln!(out, "name = {}", quoted(name));
-    if let Some(key) = key {
-        let _ = writeln!(out, "key = {{ env = {} }}", quoted(key));
+    match proof {
+        Proof::None => {}
+        Proof::Key(variable) => {
+            let _ = writeln!(out, "key = {{ env = {} }}", quoted(variable));
+        }
+        proof => {
+            let _ = writeln!(out, "auth = {}", auth(proof));
+        }
+    }
+}
+
+/// A credential that is no key.
+pub fn auth(proof: &Proof) -> String {
+    match proof {
+        Proof::None | Proof::Key(_) => String::new(),
+        Proof::Entra { tenant, client, secret } => format!(
+            "{{ entra = {{ tenant = {}, client-id = {}, client-secret = {{ env = {} }} }} }}",
+            quoted(tenant),
+            quoted(client),
+            quoted(secret)
+        ),
+        Proof::ManagedIdentity { client } => {
+            let client = client.as_ref().map(|client| format!(" client-id = {} ", quoted(client)));
+            format!("{{ managed-identity = {{{}}} }}", client.unwrap_or_default())
+        }
+        Proof::Google { file: Some(file) } => {
+            format!("{{ gcp = {{ service-account = {{ file = {} }} }} }}", quoted(file))
+        }
+        Proof::Google { file: None } => "{ gcp = { machine-account = \"default\" } }".to_string(),
     }
 }
