@@ -23,6 +23,7 @@ mod usage;
 
 pub use refusal::refusal;
 pub use request::request;
+pub(crate) use request::{called_without_thought, is_adaptive};
 pub use response::response;
 pub use stream::Stream;
 

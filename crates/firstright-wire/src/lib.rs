@@ -13,6 +13,7 @@ pub mod anthropic;
 pub mod auth;
 pub mod azure;
 pub mod bedrock;
+pub mod gemini;
 pub mod headers;
 pub mod home;
 mod json;

@@ -386,7 +386,7 @@ fn thinking<'a>(
 }
 
 /// Whether the turn that goes on began with a tool call whose thought is gone; with a budget that is refused.
-fn called_without_thought(messages: &[Message<'_>]) -> bool {
+pub(crate) fn called_without_thought(messages: &[Message<'_>]) -> bool {
     let turn = messages.iter().rev().take_while(|message| !matches!(message, Message::User(_)));
     turn.filter_map(|message| match message {
         Message::Assistant(said) => Some(said),
@@ -397,7 +397,7 @@ fn called_without_thought(messages: &[Message<'_>]) -> bool {
 
 /// Whether the model decides itself how long to think: from version 4.6 on. The version is the first number in the name
 /// and the one after it, unless that is a date (`claude-sonnet-4-20250514` is 4.0, `claude-3-7-sonnet` 3.7).
-fn is_adaptive(name: &str) -> bool {
+pub(crate) fn is_adaptive(name: &str) -> bool {
     let mut numbers = name
         .split(|letter: char| !letter.is_ascii_alphanumeric())
         .skip_while(|piece| !piece.bytes().all(|byte| byte.is_ascii_digit()) || piece.is_empty())

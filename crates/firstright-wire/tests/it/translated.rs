@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use firstright_wire::anthropic;
 use firstright_wire::azure::refusal::Refusal;
+use firstright_wire::bedrock;
+use firstright_wire::gemini;
 use firstright_wire::openai::request::BadRequest;
 use firstright_wire::openai::response::{self, Malformed};
 use firstright_wire::openai::stream::StreamMeter;
@@ -28,17 +30,41 @@ struct Dialect {
     refusal: fn(u16, &[u8]) -> (Refusal, Vec<u8>),
 }
 
-const DIALECTS: [Dialect; 1] = [Dialect {
-    folder: "anthropic",
-    request: |body| anthropic::request(body, "claude-sonnet-4-5", 4096),
-    response: |body| anthropic::response(body, "claude"),
-    stream: |chunks, out| {
-        let mut stream = anthropic::Stream::new("claude");
-        chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
-        Ok(stream.finish(out))
+const DIALECTS: [Dialect; 3] = [
+    Dialect {
+        folder: "anthropic",
+        request: |body| anthropic::request(body, "claude-sonnet-4-5", 4096),
+        response: |body| anthropic::response(body, "claude"),
+        stream: |chunks, out| {
+            let mut stream = anthropic::Stream::new("claude");
+            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
+            Ok(stream.finish(out))
+        },
+        refusal: anthropic::refusal,
     },
-    refusal: anthropic::refusal,
-}];
+    Dialect {
+        folder: "bedrock",
+        request: |body| bedrock::request(body, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 4096),
+        response: |body| bedrock::response(body, "claude"),
+        stream: |chunks, out| {
+            let mut stream = bedrock::Stream::new("claude");
+            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
+            Ok(stream.finish(out))
+        },
+        refusal: bedrock::refusal,
+    },
+    Dialect {
+        folder: "gemini",
+        request: |body| gemini::request(body, "gemini-3-pro", 4096),
+        response: |body| gemini::response(body, "gemini"),
+        stream: |chunks, out| {
+            let mut stream = gemini::Stream::new("gemini");
+            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
+            Ok(stream.finish(out))
+        },
+        refusal: gemini::refusal,
+    },
+];
 
 /// A stream up to this many bytes is cut at each of them; a longer one in chunks of several sizes.
 const SMALL_BYTES: usize = 8 << 10;
