@@ -24,7 +24,10 @@ mod route;
 mod answer;
 mod body;
 mod chat;
+mod converse;
+mod generate;
 mod headers;
+mod messages;
 mod refusal;
 mod responses;
 mod stream;
@@ -103,7 +106,7 @@ pub struct RunningCloud {
     pub name: String,
     pub dialect: Dialect,
     pub address: SocketAddr,
-    /// What an OpenAI client takes as its base URL.
+    /// What a client of its dialect takes as its base URL.
     pub base_url: String,
     pub key: String,
     pub region: String,
@@ -159,7 +162,12 @@ pub fn start(spec: Spec, seed: u64, speed: u32) -> Result<Running, StartError> {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let path = if cloud.dialect == Dialect::Azure { "/openai/v1" } else { "/v1" };
+        let path = match cloud.dialect {
+            Dialect::Azure => "/openai/v1",
+            Dialect::Openai => "/v1",
+            Dialect::Anthropic | Dialect::Bedrock => "",
+            Dialect::Gemini => "/v1beta",
+        };
         clouds.push(RunningCloud {
             name: cloud.name.clone(),
             dialect: cloud.dialect,

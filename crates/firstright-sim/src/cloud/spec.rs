@@ -51,6 +51,19 @@ pub struct CloudSpec {
 pub enum Dialect {
     Azure,
     Openai,
+    /// The Messages API; chat only.
+    Anthropic,
+    /// Converse; chat only.
+    Bedrock,
+    /// `generateContent`, at the paths of the Gemini API and of Vertex AI; chat only.
+    Gemini,
+}
+
+impl Dialect {
+    /// Whether it speaks of more than chat.
+    fn serves(self, operation: Operation) -> bool {
+        matches!(self, Self::Azure | Self::Openai) || operation == Operation::Chat
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -135,6 +148,9 @@ impl CloudSpec {
                 return Err(format!("two deployments are called `{}`", deployment.name));
             }
             deployment.check().map_err(|error| format!("deployment `{}`: {error}", deployment.name))?;
+            if !deployment.operations.iter().all(|operation| self.dialect.serves(*operation)) {
+                return Err(format!("deployment `{}`: its dialect serves `chat` alone", deployment.name));
+            }
             if let Some(target) = &deployment.spillover_deployment {
                 self.check_spillover(deployment, target)?;
             }

@@ -25,6 +25,8 @@ pub(super) struct Meta {
     pub(super) text: u64,
     /// Whether `max_tokens` ended the answer.
     pub(super) at_limit: bool,
+    /// Bought capacity served.
+    pub(super) provisioned: bool,
     pub(super) usage: Usage,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firstright_sim::cloud::{Answer, Call, Deployed, Dialect, Operation, Refusal, Verdict};
+use firstright_sim::cloud::{Answer, Call, CapacitySpec, Deployed, Dialect, Operation, Refusal, Verdict};
 use firstright_sim::rng::{Purpose, Rng};
 use http::response::Builder;
 use http::{HeaderMap, Method, Request, Response};
@@ -18,7 +18,7 @@ use super::request::{self, Asked, TOKENS_HEADER};
 use super::route::{Route, route};
 use super::shared::{Serving, Shared};
 use super::stream::{Script, Shape, Stream};
-use super::{chat, control, headers, responses};
+use super::{chat, control, converse, generate, headers, messages, responses};
 
 /// The largest body that Azure takes is about this.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -30,6 +30,8 @@ const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 const FILTERED_WORD: &str = "sandbox-content-filter";
 
 const JSON: &str = "application/json";
+
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
 type Answered = Result<Response<AnswerBody>, Broken>;
 
@@ -44,10 +46,12 @@ pub(super) async fn handle(index: usize, peers: Arc<[Arc<Shared>]>, request: Req
     if !has_key(&shared, dialect, &head.headers) {
         return rejected(Reject::Key);
     }
-    let (operation, named) = match route(dialect, head.uri.path(), head.uri.query()) {
+    let (operation, named, streams) = match route(dialect, head.uri.path(), head.uri.query()) {
         None => return rejected(Reject::Path),
         Some(Route::Models) if head.method == Method::GET => return Ok(models(&shared)),
-        Some(Route::Call { operation, deployment }) if head.method == Method::POST => (operation, deployment),
+        Some(Route::Call { operation, deployment, stream }) if head.method == Method::POST => {
+            (operation, deployment, stream)
+        }
         Some(_) => return rejected(Reject::Method),
     };
     let body = match read_body(body).await {
@@ -56,8 +60,8 @@ pub(super) async fn handle(index: usize, peers: Arc<[Arc<Shared>]>, request: Req
         Err(None) => return Err(Broken),
     };
     let forced = head.headers.get(TOKENS_HEADER).map(|value| value.to_str().unwrap_or("?"));
-    let asked = match request::read(operation, &body, forced) {
-        Ok(asked) => asked,
+    let asked = match request::read(dialect, operation, &body, forced) {
+        Ok(asked) => Asked { stream: asked.stream || streams, ..asked },
         Err(message) => return rejected(Reject::Body(message)),
     };
     let Some(name) = named.or(asked.model.as_deref()) else {
@@ -96,27 +100,35 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
     let Answer { ticket, output_tokens: tokens, mut pacing, cut_after_chunks, stall, .. } = answer;
     let mut serving = Serving::new(shared, ticket);
     if asked.stream {
-        let shape = match operation {
-            Operation::Responses => Shape::Responses(responses::Events::new(meta)),
+        let dialect = meta.dialect;
+        let shape = match (dialect, operation) {
+            (Dialect::Anthropic, _) => Shape::Messages(messages::Events(meta)),
+            (Dialect::Bedrock, _) => Shape::Converse(converse::Messages(meta)),
+            (Dialect::Gemini, _) => Shape::Generate(generate::Events(meta)),
+            (_, Operation::Responses) => Shape::Responses(responses::Events::new(meta)),
             _ => Shape::Chat(chat::Chunks::new(meta, asked.include_usage)),
         };
         // Headers and preamble come some time before the first token, so that nobody takes them for it.
         tokio::time::sleep(first_token * 2 / 3).await;
         let script = Script { tokens, pacing, cut_after_chunks, stall };
         let stream = Stream::new(serving, shape, script, first_token / 3);
-        return Ok(built(builder, "text/event-stream", AnswerBody::Stream(Box::new(stream))));
+        let kind = if dialect == Dialect::Bedrock { EVENT_STREAM } else { "text/event-stream" };
+        return Ok(built(builder, kind, AnswerBody::Stream(Box::new(stream))));
     }
     let gaps_ns = (0..tokens).fold(0_u64, |sum, _| sum.saturating_add(pacing.next_gap_ns()));
     let stall_ns = stall.map_or(0, |stall| stall.for_ns);
     tokio::time::sleep(first_token + clock.wall(gaps_ns) + clock.wall(stall_ns)).await;
     serving.emitted = tokens;
-    let text = Bytes::from(match operation {
-        Operation::Chat => chat::whole(&meta, tokens),
-        Operation::Responses => responses::whole(&meta, tokens),
-        Operation::Embeddings => {
+    let text = Bytes::from(match (meta.dialect, operation) {
+        (Dialect::Anthropic, _) => messages::whole(&meta, tokens),
+        (Dialect::Bedrock, _) => converse::whole(&meta, tokens),
+        (Dialect::Gemini, _) => generate::whole(&meta, tokens),
+        (_, Operation::Chat) => chat::whole(&meta, tokens),
+        (_, Operation::Responses) => responses::whole(&meta, tokens),
+        (_, Operation::Embeddings) => {
             answer::embeddings(&meta, asked.results, asked.dimensions, asked.base64, rng)
         }
-        Operation::Images => answer::images(&meta, asked.results),
+        (_, Operation::Images) => answer::images(&meta, asked.results),
     });
     let body = match cut_after_chunks {
         Some(_) => AnswerBody::halved(&text, serving),
@@ -132,13 +144,16 @@ fn opening(shared: &Shared, answer: &Answer) -> (Builder, Meta, Rng) {
     let id = request_id(cloud.stream(Purpose::RequestId, number).draw());
     let builder = headers::common(Response::builder(), &cloud, &id);
     let builder = headers::served(builder, &cloud, answer.served_by, answer.spilled_from);
-    let builder = headers::gauge(builder, &shared.clock, answer.gauge);
+    let dialect = cloud.spec().dialect;
+    let builder = headers::gauge(builder, &shared.clock, dialect, answer.gauge);
+    let deployment = cloud.deployment(answer.served_by);
     let mut rng = cloud.stream(Purpose::Text, number);
     let meta = Meta {
         id,
         created: shared.clock.unix_s(),
-        model: cloud.deployment(answer.served_by).model.clone(),
-        dialect: cloud.spec().dialect,
+        model: deployment.model.clone(),
+        dialect,
+        provisioned: matches!(deployment.capacity, CapacitySpec::Provisioned(_)),
         text: rng.draw(),
         at_limit: answer.at_limit,
         usage: answer.usage,
@@ -153,9 +168,10 @@ fn refuse(shared: &Shared, dialect: Dialect, refusal: &Refusal) -> Response<Answ
     let builder = Response::builder().status(refusal.reason.status());
     let mut builder = headers::common(builder, &cloud, &id);
     builder = headers::served(builder, &cloud, refusal.by, None);
-    builder = headers::gauge(builder, &shared.clock, refusal.gauge);
+    builder = headers::gauge(builder, &shared.clock, dialect, refusal.gauge);
+    builder = headers::error_type(builder, dialect, refusal.reason.status());
     if let Some(wait_ms) = wait_ms {
-        builder = headers::retry_after(builder, wait_ms);
+        builder = headers::retry_after(builder, dialect, wait_ms);
     }
     if let Some(reason) = refusal.spill_failed {
         builder = builder.header("x-ms-spillover-error", reason.status());
@@ -174,7 +190,9 @@ fn reject_with(
     cloud.reject(by);
     // No call of the model, so its number serves for the id: the refusals so far.
     let id = request_id(cloud.stream(Purpose::RequestId, u64::MAX - cloud.total().rejected).draw());
-    let builder = headers::common(Response::builder().status(reject.status()), &cloud, &id);
+    let status = reject.status(dialect);
+    let builder = headers::common(Response::builder().status(status), &cloud, &id);
+    let builder = headers::error_type(builder, dialect, status);
     built(builder, JSON, AnswerBody::text(reject.json(dialect)))
 }
 
@@ -222,11 +240,15 @@ async fn read_body(body: Incoming) -> Result<Bytes, Option<Reject>> {
 }
 
 fn has_key(shared: &Shared, dialect: Dialect, headers: &HeaderMap) -> bool {
-    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-    let own =
-        headers.get("api-key").filter(|_| dialect == Dialect::Azure).and_then(|value| value.to_str().ok());
-    let given = own.or(bearer);
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = said("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let own = match dialect {
+        Dialect::Azure => said("api-key"),
+        Dialect::Anthropic => said("x-api-key").filter(|_| headers.contains_key("anthropic-version")),
+        Dialect::Gemini => said("x-goog-api-key"),
+        Dialect::Openai | Dialect::Bedrock => None,
+    };
+    let given = own.or(bearer.filter(|_| dialect != Dialect::Anthropic));
     given.is_some_and(|given| shared.cloud().spec().keys.iter().any(|key| key == given))
 }
 

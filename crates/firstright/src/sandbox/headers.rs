@@ -12,7 +12,27 @@ pub(super) fn common(builder: Builder, cloud: &Cloud, id: &str) -> Builder {
     match cloud.spec().dialect {
         Dialect::Azure => builder.header("apim-request-id", id).header("x-ms-region", &cloud.spec().region),
         Dialect::Openai => builder.header("openai-version", "2020-10-01"),
+        Dialect::Anthropic => builder.header("request-id", id),
+        Dialect::Bedrock => builder.header("x-amzn-requestid", id),
+        Dialect::Gemini => builder,
     }
+}
+
+/// What went wrong, where a header tells it.
+pub(super) fn error_type(builder: Builder, dialect: Dialect, status: u16) -> Builder {
+    if dialect != Dialect::Bedrock {
+        return builder;
+    }
+    let exception = match status {
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        500.. => "InternalServerException",
+        _ => "ValidationException",
+    };
+    builder.header("x-amzn-errortype", exception)
 }
 
 pub(super) fn served(
@@ -32,7 +52,11 @@ pub(super) fn served(
     }
 }
 
-pub(super) fn gauge(builder: Builder, clock: &Clock, gauge: Gauge) -> Builder {
+/// Of the dialects, Azure's and OpenAI's tell their limits like this.
+pub(super) fn gauge(builder: Builder, clock: &Clock, dialect: Dialect, gauge: Gauge) -> Builder {
+    if !matches!(dialect, Dialect::Azure | Dialect::Openai) {
+        return builder;
+    }
     match gauge {
         Gauge::Unsaid => builder,
         Gauge::Utilization(permille) => {
@@ -49,8 +73,15 @@ pub(super) fn gauge(builder: Builder, clock: &Clock, gauge: Gauge) -> Builder {
     }
 }
 
-pub(super) fn retry_after(builder: Builder, wait_ms: u64) -> Builder {
-    builder.header("retry-after-ms", wait_ms).header("retry-after", wait_ms.div_ceil(1_000))
+/// Amazon and Google leave the wait to the client.
+pub(super) fn retry_after(builder: Builder, dialect: Dialect, wait_ms: u64) -> Builder {
+    match dialect {
+        Dialect::Azure | Dialect::Openai => {
+            builder.header("retry-after-ms", wait_ms).header("retry-after", wait_ms.div_ceil(1_000))
+        }
+        Dialect::Anthropic => builder.header("retry-after", wait_ms.div_ceil(1_000)),
+        Dialect::Bedrock | Dialect::Gemini => builder,
+    }
 }
 
 /// As Go prints a duration: `120ms`, `6s`, `1m30.5s`.

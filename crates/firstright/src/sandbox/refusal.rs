@@ -1,4 +1,4 @@
-//! How does a refusal read? Statuses, codes and messages, as the two dialects word them.
+//! How does a refusal read? Statuses, codes and messages, as each dialect words them.
 
 use firstright_sim::cloud::{Dialect, Quota, Reason, Refusal};
 
@@ -18,8 +18,9 @@ pub(super) enum Reject {
 }
 
 impl Reject {
-    pub(super) fn status(&self) -> u16 {
+    pub(super) fn status(&self, dialect: Dialect) -> u16 {
         match self {
+            Reject::Key if dialect == Dialect::Bedrock => 403,
             Reject::Key => 401,
             Reject::Path | Reject::Model(_) => 404,
             Reject::Method => 405,
@@ -31,6 +32,9 @@ impl Reject {
 
     pub(super) fn json(&self, dialect: Dialect) -> String {
         let azure = dialect == Dialect::Azure;
+        if let Some(told) = foreign(dialect, self.status(dialect), &self.message()) {
+            return told;
+        }
         match self {
             Reject::Key if azure => short(
                 "401",
@@ -64,9 +68,78 @@ impl Reject {
     }
 }
 
+impl Reject {
+    /// In the plain words of those dialects that have no code for each.
+    fn message(&self) -> String {
+        match self {
+            Reject::Key => "API key not valid. Please pass a valid API key.".to_owned(),
+            Reject::Path => "Not found.".to_owned(),
+            Reject::Method => "Not allowed on this path.".to_owned(),
+            Reject::Model(name) => format!("Could not resolve the model `{name}`."),
+            Reject::Body(message) => message.clone(),
+            Reject::TooLarge => "Request exceeds the maximum size".to_owned(),
+            Reject::TooSlow => "The body took too long.".to_owned(),
+            Reject::ContentFilter => "Output blocked by content filtering policy".to_owned(),
+        }
+    }
+}
+
+/// An error as Anthropic, Amazon and Google tell it; none for the dialects that have a code for each.
+fn foreign(dialect: Dialect, status: u16, message: &str) -> Option<String> {
+    let kinds = match status {
+        400 => ("invalid_request_error", "INVALID_ARGUMENT"),
+        401 => ("authentication_error", "UNAUTHENTICATED"),
+        403 => ("permission_error", "PERMISSION_DENIED"),
+        404 => ("not_found_error", "NOT_FOUND"),
+        413 => ("request_too_large", "INVALID_ARGUMENT"),
+        429 => ("rate_limit_error", "RESOURCE_EXHAUSTED"),
+        503 | 529 => ("overloaded_error", "UNAVAILABLE"),
+        500.. => ("api_error", "INTERNAL"),
+        _ => ("invalid_request_error", "FAILED_PRECONDITION"),
+    };
+    let told = match dialect {
+        Dialect::Azure | Dialect::Openai => return None,
+        Dialect::Anthropic => {
+            serde_json::json!({ "type": "error", "error": { "type": kinds.0, "message": message } })
+        }
+        Dialect::Bedrock => serde_json::json!({ "message": message }),
+        Dialect::Gemini => {
+            serde_json::json!({ "error": { "code": status, "message": message, "status": kinds.1 } })
+        }
+    };
+    Some(told.to_string())
+}
+
+/// Why capacity or a fault refused, in the words of Anthropic, Amazon and Google.
+fn foreign_words(dialect: Dialect, reason: Reason) -> String {
+    match (reason, dialect) {
+        (Reason::ContextTooLong { context_tokens, asked }, Dialect::Gemini) => {
+            format!(
+                "The input token count ({asked}) exceeds the maximum number of tokens allowed ({context_tokens})."
+            )
+        }
+        (Reason::ContextTooLong { context_tokens, asked }, _) => {
+            format!("prompt is too long: {asked} tokens > {context_tokens} maximum")
+        }
+        (Reason::Utilization, Dialect::Gemini) => {
+            "Too many requests. Exceeded the Provisioned Throughput.".to_owned()
+        }
+        (_, Dialect::Gemini) if reason.status() == 429 => {
+            "Resource exhausted. Please try again later.".to_owned()
+        }
+        _ if reason.status() == 429 => "Too many tokens, please wait before trying again.".to_owned(),
+        _ if reason.status() == 503 => "The model is overloaded. Please try again later.".to_owned(),
+        _ => "Internal error encountered.".to_owned(),
+    }
+}
+
 /// The body of a refusal for want of capacity or by a fault.
 pub(super) fn refused_json(dialect: Dialect, refusal: &Refusal, wait_s: u64) -> String {
     let azure = dialect == Dialect::Azure;
+    let reason = refusal.reason;
+    if let Some(told) = foreign(dialect, reason.status(), &foreign_words(dialect, reason)) {
+        return told;
+    }
     match refusal.reason {
         Reason::Utilization => {
             let message = format!(

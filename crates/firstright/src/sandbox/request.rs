@@ -1,6 +1,6 @@
 //! What does this body ask for? Reads the few fields that the model acts on.
 
-use firstright_sim::cloud::Operation;
+use firstright_sim::cloud::{Dialect, Operation};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -64,8 +64,73 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
+/// A body of Anthropic's, Amazon's or Google's: each names what is said and the answer's bound in its own way.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Foreign<'a> {
+    model: Option<String>,
+    stream: Option<bool>,
+    #[serde(rename = "max_tokens")]
+    max_tokens: Option<u64>,
+    inference_config: Option<Config>,
+    generation_config: Option<Config>,
+    #[serde(borrow)]
+    messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    contents: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Config {
+    max_tokens: Option<u64>,
+    max_output_tokens: Option<u64>,
+    candidate_count: Option<u64>,
+}
+
 /// The error is what the client is told, with status 400.
-pub(super) fn read(operation: Operation, body: &[u8], forced: Option<&str>) -> Result<Asked, String> {
+pub(super) fn read(
+    dialect: Dialect,
+    operation: Operation,
+    body: &[u8],
+    forced: Option<&str>,
+) -> Result<Asked, String> {
+    let mut asked = match dialect {
+        Dialect::Azure | Dialect::Openai => openai(operation, body)?,
+        Dialect::Anthropic | Dialect::Bedrock | Dialect::Gemini => foreign(dialect, body)?,
+    };
+    if let Some(forced) = forced {
+        force(&mut asked, forced)?;
+    }
+    Ok(asked)
+}
+
+fn foreign(dialect: Dialect, body: &[u8]) -> Result<Asked, String> {
+    let body: Foreign<'_> =
+        serde_json::from_slice(body).map_err(|error| format!("failed to parse the body: {error}"))?;
+    let config = body.inference_config.or(body.generation_config).unwrap_or_default();
+    let (key, content, max_tokens) = match dialect {
+        Dialect::Gemini => ("contents", body.contents, config.max_output_tokens),
+        Dialect::Bedrock => ("messages", body.messages, config.max_tokens),
+        _ if body.max_tokens.is_none() => return Err("max_tokens: Field required".to_owned()),
+        _ => ("messages", body.messages, body.max_tokens),
+    };
+    let content = content.ok_or_else(|| format!("{key}: Field required"))?.get();
+    Ok(Asked {
+        model: body.model,
+        stream: body.stream.unwrap_or(false),
+        include_usage: true,
+        prompt_tokens: (content.len() as u64).div_ceil(BYTES_PER_TOKEN),
+        max_tokens,
+        forced_output: None,
+        forced_cached: None,
+        results: between("candidateCount", config.candidate_count.unwrap_or(1), 1)?,
+        dimensions: DEFAULT_DIMENSIONS,
+        base64: false,
+    })
+}
+
+fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
     let body: Body<'_> =
         serde_json::from_slice(body).map_err(|error| format!("failed to parse the body: {error}"))?;
     let (key, content) = match operation {
@@ -89,7 +154,7 @@ pub(super) fn read(operation: Operation, body: &[u8], forced: Option<&str>) -> R
     if stream && matches!(operation, Operation::Embeddings | Operation::Images) {
         return Err("the sandbox doesn't stream this operation".to_owned());
     }
-    let mut asked = Asked {
+    Ok(Asked {
         model: body.model,
         stream,
         include_usage: body.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
@@ -100,11 +165,7 @@ pub(super) fn read(operation: Operation, body: &[u8], forced: Option<&str>) -> R
         results,
         dimensions: between("dimensions", body.dimensions.unwrap_or(DEFAULT_DIMENSIONS), MAX_DIMENSIONS)?,
         base64: body.encoding_format.as_deref() == Some("base64"),
-    };
-    if let Some(forced) = forced {
-        force(&mut asked, forced)?;
-    }
-    Ok(asked)
+    })
 }
 
 fn force(asked: &mut Asked, forced: &str) -> Result<(), String> {

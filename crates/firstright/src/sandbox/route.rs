@@ -11,6 +11,8 @@ pub(super) enum Route<'a> {
     Call {
         operation: Operation,
         deployment: Option<&'a str>,
+        /// The path asks for a stream, whatever the body says.
+        stream: bool,
     },
     Models,
 }
@@ -20,7 +22,38 @@ pub(super) fn route<'a>(dialect: Dialect, path: &'a str, query: Option<&str>) ->
     match dialect {
         Dialect::Openai => plain(path.strip_prefix("/v1/")?),
         Dialect::Azure => azure(path.strip_prefix("/openai/")?, query.unwrap_or("")),
+        Dialect::Anthropic => (path == "/v1/messages").then_some(Route::Call {
+            operation: Operation::Chat,
+            deployment: None,
+            stream: false,
+        }),
+        Dialect::Bedrock => {
+            let (name, method) = path.strip_prefix("/model/")?.split_once('/')?;
+            named(name, method, ("converse", "converse-stream"))
+        }
+        Dialect::Gemini => gemini(path, query.unwrap_or("")),
     }
+}
+
+/// At the Gemini API the version stands before the models, at Vertex AI a project and a location too.
+fn gemini<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
+    let (before, call) = path.split_once("/models/")?;
+    let place: Vec<&str> = before.split('/').collect();
+    let known = matches!(
+        place[..],
+        ["", "v1beta"] | ["", "v1", "projects", _, "locations", _, "publishers", "google"]
+    );
+    let (name, method) = call.split_once(':').filter(|_| known)?;
+    // Without `alt=sse` Google streams one long array.
+    let sse = query.split('&').any(|pair| pair == "alt=sse");
+    named(name, method, ("generateContent", if sse { "streamGenerateContent" } else { "generateContent" }))
+}
+
+/// A call whose path names the deployment, and by its method whether it streams.
+fn named<'a>(name: &'a str, method: &str, (whole, streamed): (&str, &str)) -> Option<Route<'a>> {
+    let stream = method != whole && method == streamed;
+    let known = (method == whole || stream) && !name.is_empty() && !name.contains('/');
+    known.then_some(Route::Call { operation: Operation::Chat, deployment: Some(name), stream })
 }
 
 fn azure<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
@@ -37,7 +70,7 @@ fn azure<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
         // Responses name the deployment in the body, so they have no path of this form.
         return match operation(path)? {
             Operation::Responses => None,
-            operation => Some(Route::Call { operation, deployment: Some(deployment) }),
+            operation => Some(Route::Call { operation, deployment: Some(deployment), stream: false }),
         };
     }
     match path {
@@ -49,7 +82,7 @@ fn azure<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
 fn plain(path: &str) -> Option<Route<'_>> {
     match path {
         "models" => Some(Route::Models),
-        _ => Some(Route::Call { operation: operation(path)?, deployment: None }),
+        _ => Some(Route::Call { operation: operation(path)?, deployment: None, stream: false }),
     }
 }
 

@@ -11,12 +11,85 @@ use tokio::time::{Instant, Sleep};
 
 use super::body::Broken;
 use super::shared::Serving;
-use super::{chat, responses};
+use super::{chat, converse, generate, messages, responses};
 
 #[derive(Debug)]
 pub(super) enum Shape {
     Chat(chat::Chunks),
     Responses(responses::Events),
+    Messages(messages::Events),
+    Converse(converse::Messages),
+    Generate(generate::Events),
+}
+
+impl Shape {
+    /// What comes before any content.
+    fn preamble(&mut self) -> Vec<u8> {
+        let mut text = String::with_capacity(1_024);
+        match self {
+            Shape::Chat(chunks) => chunks.preamble(&mut text),
+            Shape::Responses(events) => events.preamble(&mut text),
+            Shape::Messages(events) => events.preamble(&mut text),
+            Shape::Converse(messages) => {
+                let mut out = Vec::with_capacity(128);
+                messages.preamble(&mut out);
+                return out;
+            }
+            Shape::Generate(_) => {}
+        }
+        text.into_bytes()
+    }
+
+    /// Tokens `from..from + count`, and the end if all `tokens` are out with them.
+    fn content(&mut self, from: u64, count: u64, tokens: u64) -> Vec<u8> {
+        let last = from + count >= tokens;
+        let mut text = String::with_capacity(512);
+        match self {
+            Shape::Chat(chunks) => {
+                if count > 0 {
+                    chunks.delta(&mut text, from, count);
+                }
+                if last {
+                    chunks.end(&mut text);
+                }
+            }
+            Shape::Responses(events) => {
+                if count > 0 {
+                    events.delta(&mut text, from, count);
+                }
+                if last {
+                    events.end(&mut text, tokens);
+                }
+            }
+            Shape::Messages(events) => {
+                if count > 0 {
+                    events.delta(&mut text, from, count);
+                }
+                if last {
+                    events.end(&mut text);
+                }
+            }
+            Shape::Converse(messages) => {
+                let mut out = Vec::with_capacity(512);
+                if count > 0 {
+                    messages.delta(&mut out, from, count);
+                }
+                if last {
+                    messages.end(&mut out);
+                }
+                return out;
+            }
+            Shape::Generate(events) => {
+                if count > 0 {
+                    events.delta(&mut text, from, count);
+                }
+                if last {
+                    events.end(&mut text);
+                }
+            }
+        }
+        text.into_bytes()
+    }
 }
 
 /// What the model decided about a stream.
@@ -69,12 +142,10 @@ impl Stream {
             Stage::Over => Poll::Ready(None),
             Stage::Preamble => {
                 self.stage = Stage::Content;
-                let mut out = String::with_capacity(1_024);
-                match &mut self.shape {
-                    Shape::Chat(chunks) => chunks.preamble(&mut out),
-                    Shape::Responses(events) => events.preamble(&mut out),
+                match self.shape.preamble() {
+                    nothing if nothing.is_empty() => self.poll_next(context),
+                    out => Poll::Ready(Some(Ok(Bytes::from(out)))),
                 }
-                Poll::Ready(Some(Ok(Bytes::from(out))))
             }
             Stage::Content => {
                 if self.sleep.as_mut().poll(context).is_pending() {
@@ -103,22 +174,14 @@ impl Stream {
             self.due += self.serving.shared().clock.wall(self.script.pacing.next_gap_ns());
             count += 1;
         }
-        let mut out = String::with_capacity(512);
+        let out = self.shape.content(from, count, self.script.tokens);
         if count > 0 {
             self.chunks = self.chunks.saturating_add(1);
-            match &mut self.shape {
-                Shape::Chat(chunks) => chunks.delta(&mut out, from, count),
-                Shape::Responses(events) => events.delta(&mut out, from, count),
-            }
         }
         self.serving.emitted += count;
         if self.serving.emitted < self.script.tokens {
             self.sleep.as_mut().reset(self.due.max(now + self.coalesce));
             return Ok(Bytes::from(out));
-        }
-        match &mut self.shape {
-            Shape::Chat(chunks) => chunks.end(&mut out),
-            Shape::Responses(events) => events.end(&mut out, self.script.tokens),
         }
         self.stage = Stage::Over;
         self.serving.end(Ending::Whole);

@@ -1,5 +1,6 @@
 //! The binary's parts as a user meets them.
 
+mod dialects;
 mod world;
 
 mod crash;

@@ -35,6 +35,7 @@ fn mistakes_are_named() {
         ("\"gpt-5-payg\"", "\"nowhere\"", "unknown deployment `nowhere`"),
         ("\"gpt-5-payg\"", "\"gpt-oss-120b\"", "must spill to another deployment of its model"),
         ("refuse_with = 429", "refuse_with = 418", "`refuse_with` is `418`"),
+        ("dialect = \"azure\"", "dialect = \"gemini\"", "its dialect serves `chat` alone"),
         ("p50 = 320", "p50 = 3", "`first_token_ms` must rise"),
         ("name = \"oracle\"", "name = \"or/acle\"", "`or/acle` is not a name"),
         (

@@ -1,13 +1,13 @@
 use super::read;
-use firstright_sim::cloud::Operation;
+use firstright_sim::cloud::{Dialect, Operation};
 
 #[test]
 fn counts_come_from_the_content_or_from_the_header() {
     let body =
         br#"{"model":"m","messages":"12345678","max_tokens":9,"max_completion_tokens":7,"stream":null}"#;
-    let asked = read(Operation::Chat, body, None).unwrap();
+    let asked = read(Dialect::Openai, Operation::Chat, body, None).unwrap();
     assert_eq!((asked.prompt_tokens, asked.max_tokens, asked.stream), (3, Some(7), false));
-    let asked = read(Operation::Chat, body, Some("100, 20,5")).unwrap();
+    let asked = read(Dialect::Openai, Operation::Chat, body, Some("100, 20,5")).unwrap();
     assert_eq!((asked.prompt_tokens, asked.forced_output, asked.forced_cached), (100, Some(20), Some(5)));
 }
 
@@ -16,7 +16,11 @@ fn inputs_are_counted_in_every_form() {
     let cases = [(r#""text""#, 1), (r#"["a","b"]"#, 2), ("[1,2,3]", 1), ("[[1,2],[3]]", 2), (" [ 7 ]", 1)];
     for (input, wanted) in cases {
         let body = format!(r#"{{"input":{input}}}"#);
-        assert_eq!(read(Operation::Embeddings, body.as_bytes(), None).unwrap().results, wanted, "{input}");
+        assert_eq!(
+            read(Dialect::Openai, Operation::Embeddings, body.as_bytes(), None).unwrap().results,
+            wanted,
+            "{input}"
+        );
     }
 }
 
@@ -34,7 +38,38 @@ fn mistakes_are_told() {
         (Operation::Images, r#"{"prompt":"x","stream":true}"#, None, "stream"),
     ];
     for (operation, body, forced, wanted) in cases {
-        let error = read(operation, body.as_bytes(), forced).unwrap_err();
+        let error = read(Dialect::Openai, operation, body.as_bytes(), forced).unwrap_err();
+        assert!(error.contains(wanted), "{body}: {error}");
+    }
+}
+
+#[test]
+fn other_languages_have_their_own_words() {
+    let cases = [
+        (
+            Dialect::Anthropic,
+            r#"{"model":"m","messages":"12345678","max_tokens":9,"stream":true}"#,
+            (Some(9), true),
+        ),
+        (Dialect::Bedrock, r#"{"messages":"12345678","inferenceConfig":{"maxTokens":8}}"#, (Some(8), false)),
+        (
+            Dialect::Gemini,
+            r#"{"contents":"12345678","generationConfig":{"maxOutputTokens":7}}"#,
+            (Some(7), false),
+        ),
+        (Dialect::Gemini, r#"{"contents":"12345678"}"#, (None, false)),
+    ];
+    for (dialect, body, wanted) in cases {
+        let asked = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap();
+        assert_eq!((asked.prompt_tokens, (asked.max_tokens, asked.stream)), (3, wanted), "{body}");
+    }
+    for (dialect, body, wanted) in [
+        (Dialect::Anthropic, r#"{"messages":[]}"#, "max_tokens"),
+        (Dialect::Bedrock, "{}", "messages"),
+        (Dialect::Gemini, r#"{"messages":[]}"#, "contents"),
+        (Dialect::Gemini, r#"{"contents":[],"generationConfig":{"candidateCount":2}}"#, "candidateCount"),
+    ] {
+        let error = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap_err();
         assert!(error.contains(wanted), "{body}: {error}");
     }
 }

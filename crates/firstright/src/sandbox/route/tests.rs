@@ -3,7 +3,8 @@ use firstright_sim::cloud::{Dialect, Operation};
 
 #[test]
 fn each_dialect_has_its_paths() {
-    let call = |operation, deployment| Some(Route::Call { operation, deployment });
+    let call = |operation, deployment| Some(Route::Call { operation, deployment, stream: false });
+    let streamed = |deployment| Some(Route::Call { operation: Operation::Chat, deployment, stream: true });
     let (azure, openai, dated) = (Dialect::Azure, Dialect::Openai, Some("a=b&api-version=2024-10-21"));
     let cases = [
         (openai, "/v1/chat/completions", None, call(Operation::Chat, None)),
@@ -23,6 +24,22 @@ fn each_dialect_has_its_paths() {
         (azure, "/openai/chat/completions", dated, None),
         (azure, "/openai/v1/models", None, Some(Route::Models)),
         (azure, "/v1/models", None, None),
+        (Dialect::Anthropic, "/v1/messages", None, call(Operation::Chat, None)),
+        (Dialect::Anthropic, "/v1/chat/completions", None, None),
+        (Dialect::Bedrock, "/model/m.x/converse", None, call(Operation::Chat, Some("m.x"))),
+        (Dialect::Bedrock, "/model/m.x/converse-stream", None, streamed(Some("m.x"))),
+        (Dialect::Bedrock, "/model/a/b/converse", None, None),
+        (Dialect::Bedrock, "/model/m/invoke", None, None),
+        (Dialect::Gemini, "/v1beta/models/m:generateContent", None, call(Operation::Chat, Some("m"))),
+        (Dialect::Gemini, "/v1beta/models/m:streamGenerateContent", Some("alt=sse"), streamed(Some("m"))),
+        (Dialect::Gemini, "/v1beta/models/m:streamGenerateContent", None, None),
+        (
+            Dialect::Gemini,
+            "/v1/projects/p/locations/l/publishers/google/models/m:generateContent",
+            None,
+            call(Operation::Chat, Some("m")),
+        ),
+        (Dialect::Gemini, "/v1/projects/p/locations/l/models/m:generateContent", None, None),
     ];
     for (dialect, path, query, wanted) in cases {
         assert_eq!(route(dialect, path, query), wanted, "{dialect:?} {path} {query:?}");
