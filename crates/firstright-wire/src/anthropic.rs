@@ -24,6 +24,7 @@ mod usage;
 pub use refusal::refusal;
 pub use request::request;
 pub(crate) use request::{called_without_thought, is_adaptive};
+pub(crate) use response::malformed;
 pub use response::response;
 pub use stream::Stream;
 

@@ -25,6 +25,9 @@ use crate::azure::BadName;
 /// The longest id or ARN of a model, in bytes; Bedrock's own bound.
 const MAX_MODEL_BYTES: usize = 2048;
 
+/// The content type of a stream, where other providers say `text/event-stream`.
+pub const STREAM_TYPE: &str = "application/vnd.amazon.eventstream";
+
 /// The header of an embedding's answer that tells its input, in tokens; its body doesn't.
 pub const INPUT_TOKENS_HEADER: &str = "x-amzn-bedrock-input-token-count";
 
@@ -41,22 +44,10 @@ pub fn path(name: &str, stream: bool) -> Result<String, BadName> {
     Ok(format!("/model/{}/{operation}", encoded(name)))
 }
 
-/// One segment of a path: all but the unreserved characters of RFC 3986 as `%XX`.
+/// One segment of a path.
 pub(crate) fn encoded(name: &str) -> String {
     let mut segment = String::with_capacity(name.len() + 8);
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                segment.push(char::from(byte))
-            }
-            _ => {
-                segment.push('%');
-                for digit in [byte >> 4, byte & 0xf] {
-                    segment.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
-                }
-            }
-        }
-    }
+    crate::auth::sigv4::encode(name.as_bytes(), b"", &mut segment);
     segment
 }
 

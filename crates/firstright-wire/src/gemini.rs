@@ -5,6 +5,9 @@
 //! [`refusal()`] say back what comes of it. Google counts thoughts and the results of its own tools apart; they are added
 //! to OpenAI's totals, so that the details are parts of them.
 //!
+//! Signatures of thoughts go with tool calls as `extra_content.google.thought_signature`, which is Google's own way in this
+//! dialect; Gemini 3 wants those echoed. Signatures of other parts, which it only recommends to echo, are left out.
+//!
 //! Which capacity served a call is told by [`TrafficType`] beside the translated answer: without that a commitment
 //! (provisioned throughput) could not be burnt down, since Vertex spills over from it without a word.
 //!

@@ -113,6 +113,6 @@ pub(super) fn finish(stop_reason: Option<&str>) -> Finish {
 }
 
 /// Where the text stopped making sense; bodies and events come on one line, so the column is the offset.
-pub(super) fn malformed(error: &serde_json::Error, expected: &'static str) -> Malformed {
+pub(crate) fn malformed(error: &serde_json::Error, expected: &'static str) -> Malformed {
     Malformed { at: error.column(), expected }
 }

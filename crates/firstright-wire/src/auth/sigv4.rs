@@ -115,7 +115,7 @@ fn canonical_query(query: &str) -> String {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters and those of `kept`.
-fn encode(bytes: &[u8], kept: &[u8], out: &mut String) {
+pub(crate) fn encode(bytes: &[u8], kept: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) || kept.contains(byte) {

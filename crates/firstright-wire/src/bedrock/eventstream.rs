@@ -8,9 +8,8 @@
 
 use crate::openai::response::Malformed;
 
-/// The largest message that is read, in bytes. Amazon allows 16 MiB; a delta of a chat is a few hundred bytes, and a
-/// whole document of a tool's result stays far below this.
-pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// The largest message that is read, in bytes: the format's own bound, and what is waited for in other dialects too.
+pub const MAX_MESSAGE_BYTES: usize = crate::sse::MAX_WHOLE_EVENT_BYTES;
 
 /// Prelude and its checksum, in bytes.
 const PRELUDE_BYTES: usize = 12;
@@ -120,7 +119,7 @@ fn prelude(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     }
     let (total, headers) = (u32_at(bytes, 0) as usize, u32_at(bytes, 4) as usize);
     if !(MIN_MESSAGE_BYTES..=MAX_MESSAGE_BYTES).contains(&total) {
-        return Err(Malformed { at: 0, expected: "a message of 16 bytes to 1 MiB" });
+        return Err(Malformed { at: 0, expected: "a message of 16 bytes to 16 MiB" });
     }
     if headers > total - MIN_MESSAGE_BYTES {
         return Err(Malformed { at: 4, expected: "headers within the message" });

@@ -92,7 +92,9 @@ fn of_status(status: u16, message: &str) -> Refusal {
 }
 
 fn of_validation(message: &str) -> Refusal {
-    if says(message, &TOO_LONG) {
+    if says(message, &["content filtering policy"]) {
+        Refusal::ContentFilter
+    } else if says(message, &TOO_LONG) {
         Refusal::ContextTooLong
     } else if says(message, &NO_SUCH_MODEL) {
         Refusal::NotFound

@@ -136,7 +136,8 @@ pub fn request(body: &[u8], name: &str, default_max_output: u64) -> Result<Vec<u
         inference_config: Inference {
             max_tokens,
             temperature: request.temperature,
-            top_p: request.top_p,
+            // Claude takes one of the two only, and 1 is how it does without the second.
+            top_p: request.top_p.filter(|top_p| *top_p < 1.0 || !name.contains("anthropic.")),
             stop_sequences: &request.stop,
         },
         tool_config: tool_config(&request, used_tools)?,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::reply::{ReasoningContent, Tier, TokenUsage, finish};
+use crate::anthropic::malformed;
 use crate::openai::chat::{Choice, Completion, Finish, ToolCall};
 use crate::openai::response::Malformed;
 
@@ -86,7 +87,7 @@ pub(super) enum Thought<'a> {
 /// [`Malformed`] if the body is no answer of Converse.
 pub fn response(body: &[u8], model: &str) -> Result<Vec<u8>, Malformed> {
     let answer: Answer<'_> =
-        serde_json::from_slice(body).map_err(|_| Malformed { at: 0, expected: "an answer of Converse" })?;
+        serde_json::from_slice(body).map_err(|error| malformed(&error, "an answer of Converse"))?;
     let (mut text, mut reasoning) = (String::new(), String::new());
     let (mut thoughts, mut calls) = (Vec::new(), Vec::new());
     for block in &answer.output.message.content {

@@ -8,6 +8,7 @@ use super::eventstream::{Decoder, Message};
 use super::refusal::error_words;
 use super::reply::{ReasoningContent, Tier, TokenUsage, finish};
 use super::response::{Thought, signed};
+use crate::anthropic::malformed;
 use crate::azure::refusal::Refusal;
 use crate::openai::chat::Chunks;
 use crate::openai::response::Malformed;
@@ -288,7 +289,7 @@ impl Stream {
 }
 
 fn read<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Malformed> {
-    serde_json::from_slice(payload).map_err(|_| Malformed { at: 0, expected: "an event of Converse" })
+    serde_json::from_slice(payload).map_err(|error| malformed(&error, "an event of Converse"))
 }
 
 #[cfg(test)]

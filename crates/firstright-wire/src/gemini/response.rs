@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::reply::{Answer, Candidate, TrafficType, UsageMetadata, finish};
+use crate::anthropic::malformed;
 use crate::openai::chat::{Choice, Completion, Finish};
 use crate::openai::request::MAX_CHOICES;
 use crate::openai::response::Malformed;
@@ -51,10 +52,9 @@ pub fn traffic_type(body: &[u8]) -> Option<TrafficType> {
 }
 
 fn read(body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    serde_json::from_slice(body)
-        .ok()
-        .filter(|answer: &Answer<'_>| answer.error.is_none())
-        .ok_or(Malformed { at: 0, expected: "an answer of Gemini" })
+    let expected = "an answer of Gemini";
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error, expected))?;
+    if answer.error.is_some() { Err(Malformed { at: 0, expected }) } else { Ok(answer) }
 }
 
 fn choice<'a>(candidate: &'a Candidate<'a>, id: &str) -> Choice<'a> {

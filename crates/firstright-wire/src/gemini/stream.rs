@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::refusal::{Status, words};
 use super::reply::{Answer, Candidate, TrafficType, finish};
+use crate::anthropic::malformed;
 use crate::openai::chat::{Chunks, Finish};
 use crate::openai::request::MAX_CHOICES;
 use crate::openai::response::Malformed;
@@ -105,8 +106,8 @@ impl Stream {
         if self.ended || data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
-        let answer: Answer<'_> = serde_json::from_slice(&data)
-            .map_err(|_| Malformed { at: 0, expected: "an event of Gemini's" })?;
+        let answer: Answer<'_> =
+            serde_json::from_slice(&data).map_err(|error| malformed(&error, "an event of Gemini's"))?;
         if let Some(error) = answer.error {
             self.fail(error, out);
             return Ok(());

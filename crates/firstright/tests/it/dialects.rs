@@ -175,17 +175,9 @@ fn metered(language: &Language, chunks: &[Vec<u8>]) -> (String, bool, StreamEnd,
 }
 
 /// What `x-sandbox-tokens: 1234,17,1000` comes to.
-const USED: Usage = Usage {
-    input: 234,
-    cached_input: 1000,
-    output: 17,
-    requests: 1,
-    cache_write: 0,
-    reasoning: 0,
-    audio_in: 0,
-    audio_out: 0,
-    images: 0,
-};
+fn used() -> Usage {
+    Usage { input: 234, cached_input: 1000, output: 17, requests: 1, ..Usage::default() }
+}
 
 const TOKENS: &str = "x-sandbox-tokens: 1234,17,1000\r\n";
 
@@ -197,7 +189,7 @@ fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
         assert_eq!((status, whole), (200, true), "{:?}", language.dialect);
         let answer = (language.response)(&body.concat(), "m").unwrap();
         let reply = response::read(ChatCompletions, &answer).unwrap();
-        assert_eq!(reply.usage, Reading::Sound(USED), "{:?}", language.dialect);
+        assert_eq!(reply.usage, Reading::Sound(used()), "{:?}", language.dialect);
         let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
         let said = answer["choices"][0]["message"]["content"].as_str().unwrap();
         assert_eq!(
@@ -208,7 +200,11 @@ fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
         let (status, chunks, whole) = call(language, &running, true, TOKENS);
         assert_eq!((status, whole), (200, true), "{:?}", language.dialect);
         let (text, ended, end, metered) = metered(language, &chunks);
-        assert_eq!((ended, end, metered.usage), (true, StreamEnd::Complete, Reading::Sound(USED)), "{text}");
+        assert_eq!(
+            (ended, end, metered.usage),
+            (true, StreamEnd::Complete, Reading::Sound(used())),
+            "{text}"
+        );
         assert_eq!(metered.unreadable, 0, "{text}");
         let mut words = String::new();
         for event in

@@ -33,6 +33,11 @@ fn refusals_are_told_apart() {
             r#"{"message":"The model returned the following errors: input length and `max_tokens` exceed context limit: 1 + 2 > 2"}"#,
             Refusal::ContextTooLong,
         ),
+        (
+            400,
+            r#"{"message":"The model returned the following errors: Output blocked by content filtering policy"}"#,
+            Refusal::ContentFilter,
+        ),
         (400, r#"{"message":"The provided model identifier is invalid."}"#, Refusal::NotFound),
         (400, r#"{"message":"A conversation must start with a user message."}"#, Refusal::BadRequest),
         (502, "<html>", Refusal::ServerError),

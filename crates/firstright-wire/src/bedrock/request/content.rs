@@ -129,12 +129,24 @@ pub(super) fn conversation<'a>(messages: &'a [Message<'_>]) -> Result<Conversati
                 conversation.used_tools = true;
                 let mut content = Vec::new();
                 blocks(&mut content, parts, &mut documents)?;
-                let result = Block::ToolResult { tool_use_id: use_id(id), content };
-                conversation.turn("user").push(result);
+                // A result can't hold a mark for the cache, but one can stand behind it.
+                let is_mark = |block: &Block<'_>| matches!(block, Block::CachePoint(_));
+                let mark = content.iter().rposition(is_mark).map(|at| content.remove(at));
+                content.retain(|block| !is_mark(block));
+                let turn = conversation.turn("user");
+                turn.push(Block::ToolResult { tool_use_id: use_id(id), content });
+                turn.extend(mark);
             }
         }
     }
     conversation.turns.retain(|turn| !turn.content.is_empty());
+    let speechless = |turn: &Turn<'_>| {
+        let has = |kind: fn(&Block<'_>) -> bool| turn.content.iter().any(kind);
+        has(|block| matches!(block, Block::Document(_))) && !has(|block| matches!(block, Block::Text(_)))
+    };
+    if conversation.turns.iter().any(speechless) {
+        return Err(unsayable("messages", "Converse takes a document beside a text only"));
+    }
     match conversation.turns.first() {
         Some(turn) if turn.role == "user" => Ok(conversation),
         _ => Err(unsayable("messages", "a conversation with Converse begins with the user")),

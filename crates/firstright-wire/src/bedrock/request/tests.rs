@@ -41,6 +41,7 @@ fn what_cannot_be_said_is_refused_by_name() {
         r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/tiff;base64,QQ=="}}]}"#,
         r#"{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}"#,
         r#"{"role":"user","content":[{"type":"file","file":{"filename":"a.bin","file_data":"data:x/y;base64,QQ=="}}]}"#,
+        r#"{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,QQ=="}}]}"#,
         r#"{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"[1]"}}]}"#,
         r#"{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
     ];
@@ -94,4 +95,21 @@ fn a_budget_gives_way_where_the_provider_would_refuse_it() {
 #[test]
 fn a_request_without_a_bound_gets_the_default() {
     assert_eq!(sent(CLAUDE, r#""stream":true"#)["inferenceConfig"], json!({"maxTokens": 4096}));
+}
+
+#[test]
+fn a_mark_on_a_result_stands_behind_it() {
+    let body = r#"{"messages":[{"role":"user","content":"x"},
+        {"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"tool","tool_call_id":"a","content":[{"type":"text","text":"y","cache_control":{"type":"ephemeral"}}]}]}"#;
+    let sent: Value = serde_json::from_slice(&request(body.as_bytes(), CLAUDE, 4096).unwrap()).unwrap();
+    let result = json!({"toolResult": {"toolUseId": "a", "content": [{"text": "y"}]}});
+    assert_eq!(sent["messages"][2]["content"], json!([result, {"cachePoint": {"type": "default"}}]));
+}
+
+#[test]
+fn only_claude_does_without_a_top_p_of_one() {
+    assert_eq!(sent(CLAUDE, r#""top_p":1"#)["inferenceConfig"]["topP"], Value::Null);
+    assert_eq!(sent(CLAUDE, r#""top_p":0.9"#)["inferenceConfig"]["topP"], 0.9);
+    assert_eq!(sent("amazon.nova-lite-v1:0", r#""top_p":1"#)["inferenceConfig"]["topP"], 1.0);
 }
