@@ -2,6 +2,7 @@
 //! provider's headers and final usage say.
 
 use crate::fact::Observation;
+use crate::queue::Ahead;
 use crate::units::{MINUTE, Span, Timestamp};
 use crate::world::CapacityKind;
 
@@ -41,6 +42,8 @@ pub struct Capacity {
     /// Nothing is sent before this time: a 429 said so.
     blocked_until: Timestamp,
     health: Health,
+    /// How long a call takes, on the average of the last few, where calls at once are what is limited.
+    lasts: Span,
     /// When the provider last said something of its capacity, or we last reserved.
     observed_at: Timestamp,
 }
@@ -53,7 +56,16 @@ pub struct Shortage {
     free: u64,
     observed_at: Timestamp,
     again: Timestamp,
+    alone: Timestamp,
+    no_sooner: bool,
     why: Why,
+}
+
+/// What is free, and when room is expected: with those that wait before, and without.
+struct Lack {
+    free: u64,
+    again: Timestamp,
+    alone: Timestamp,
 }
 
 /// What a deployment lacks for a call.
@@ -91,9 +103,19 @@ impl Shortage {
         self.observed_at
     }
 
-    /// When it is worth asking again.
+    /// When room is expected: what is lacking, with what waits before it, over what comes free in a time.
     pub fn again(&self) -> Timestamp {
         self.again
+    }
+
+    /// When room is expected for it if those that wait before it do not take it.
+    pub fn alone(&self) -> Timestamp {
+        self.alone
+    }
+
+    /// Can nothing that may happen bring room before that?
+    pub fn is_no_sooner(&self) -> bool {
+        self.no_sooner
     }
 
     /// What it lacks.
@@ -116,6 +138,7 @@ impl Capacity {
             open: 0,
             blocked_until: Timestamp(0),
             health: Health::new(),
+            lasts: Span(0),
             observed_at: Timestamp(0),
         }
     }
@@ -141,53 +164,128 @@ impl Capacity {
         self.health.down_since(at).map(|(since, _)| since)
     }
 
-    /// Has it room for a call of `need` tokens? [CA-1] [CA-2] [CA-3] [CA-4] [CA-5]
-    //= rights/capacity.md#CA-1
-    //= rights/capacity.md#CA-2
-    //= rights/capacity.md#CA-3
-    //= rights/capacity.md#CA-5
-    pub fn room(&self, at: Timestamp, need: u64) -> Result<(), Shortage> {
-        let lacks = |free, again, why| Shortage { need, free, observed_at: self.observed_at, again, why };
+    /// Has it room for a call of `need` tokens, beside what is kept for those who wait before it? [CA-1] [CA-2] [CA-3]
+    /// [CA-4] [CA-5]
+    pub(crate) fn room(&self, at: Timestamp, need: u64, ahead: &Ahead) -> Result<(), Shortage> {
         if let Some((since, until)) = self.health.down_since(at) {
-            return Err(lacks(0, until, Why::Down { since, failures: self.health.failures() }));
+            let why = Why::Down { since, failures: self.health.failures() };
+            return Err(self.lacks(need, 0, until, why));
         }
         //= rights/capacity.md#CA-10
         if let Some((since, until)) = self.health.aside_since(at) {
-            return Err(lacks(0, until, Why::SetAside { since }));
+            return Err(self.lacks(need, 0, until, Why::SetAside { since }));
         }
-        let short = |free, again| lacks(free, again, Why::Full);
+        self.space(at, need, ahead)
+    }
+
+    /// Has it room, whatever its health?
+    //= rights/capacity.md#CA-5
+    fn space(&self, at: Timestamp, need: u64, ahead: &Ahead) -> Result<(), Shortage> {
+        let lacks = |free, again| self.lacks(need, free, again, Why::Full);
         if at < self.blocked_until {
-            return Err(short(0, self.blocked_until));
+            return Err(Shortage { no_sooner: true, ..lacks(0, self.blocked_until) });
         }
+        let short = |lack: Lack| Shortage { alone: lack.alone, ..lacks(lack.free, lack.again) };
         match self.kind {
             CapacityKind::Provisioned { per_minute, bucket, .. } => {
-                let free = bucket.saturating_sub(self.level_now(at));
-                // What is larger than the whole bucket fits when that is empty, or it would never be served.
-                let fits = need.min(bucket);
-                if fits <= free {
-                    return Ok(());
-                }
-                let wait = time_for(fits.saturating_sub(free), per_minute);
-                Err(short(free, at.plus(wait)))
+                self.bucket_room(at, need, ahead, per_minute, bucket).map_err(short)
             }
             CapacityKind::PayAsYouGo { slice, .. } => {
-                let (tokens, requests) = self.limits();
-                let per_slice = per_slice(requests, slice);
-                if self.requests_now(at, slice) >= per_slice {
-                    return Err(short(0, self.requests_at.plus(slice)));
-                }
-                let free = tokens.saturating_sub(self.level_now(at));
-                // What is larger than a whole minute's limit is never let in; nothing is to be waited for.
-                let minute = self.level_at.plus(Span(MINUTE));
-                let again = if need > tokens { Timestamp::MAX } else { minute };
-                if need <= free { Ok(()) } else { Err(short(free, again)) }
+                let never = |lack: &Lack| lack.again == Timestamp::MAX;
+                let room = self.minute_room(at, need, ahead, slice);
+                room.map_err(|lack| Shortage { no_sooner: never(&lack), ..short(lack) })
             }
             CapacityKind::Concurrent { limit } => {
-                let free = u64::from(limit.saturating_sub(self.open));
-                let again = at.plus(DEFAULT_BLOCK);
-                if free > 0 { Ok(()) } else { Err(Shortage { need: 1, ..short(0, again) }) }
+                self.place_room(at, ahead, limit).map_err(|lack| Shortage { need: 1, ..short(lack) })
             }
         }
+    }
+
+    fn lacks(&self, need: u64, free: u64, again: Timestamp, why: Why) -> Shortage {
+        let observed_at = self.observed_at;
+        Shortage { need, free, observed_at, again, alone: again, no_sooner: false, why }
+    }
+
+    /// Room in the bucket.
+    //= rights/capacity.md#CA-1
+    //= rights/capacity.md#CA-11
+    fn bucket_room(
+        &self,
+        at: Timestamp,
+        need: u64,
+        ahead: &Ahead,
+        per_minute: u64,
+        bucket: u64,
+    ) -> Result<(), Lack> {
+        let free = bucket.saturating_sub(self.level_now(at));
+        // What is larger than the whole bucket fits when that is empty, or it would never be served.
+        let fits = need.min(bucket);
+        if fits.saturating_add(ahead.kept) <= free {
+            return Ok(());
+        }
+        let drained =
+            |before: u64| at.plus(time_for(fits.saturating_add(before).saturating_sub(free), per_minute));
+        let (again, alone) = (drained(ahead.tokens), drained(ahead.kept));
+        Err(Lack { free: free.saturating_sub(ahead.kept), again, alone })
+    }
+
+    /// Room in the slice and in the minute.
+    //= rights/capacity.md#CA-2
+    //= rights/capacity.md#CA-3
+    //= rights/capacity.md#CA-11
+    fn minute_room(&self, at: Timestamp, need: u64, ahead: &Ahead, slice: Span) -> Result<(), Lack> {
+        let (tokens, requests) = self.limits();
+        let per_slice = per_slice(requests, slice);
+        let sent = self.requests_now(at, slice);
+        if sent >= per_slice {
+            let begun = |before: u64| {
+                let slices = sent.saturating_add(before).div_euclid(per_slice);
+                self.requests_at.plus(Span(slice.0.saturating_mul(slices)))
+            };
+            return Err(Lack { free: 0, again: begun(ahead.calls), alone: begun(0) });
+        }
+        let used = self.level_now(at);
+        let free = tokens.saturating_sub(used).saturating_sub(ahead.kept);
+        if need <= free {
+            return Ok(());
+        }
+        // What is larger than a whole minute's limit is never let in; nothing is to be waited for.
+        if need > tokens {
+            return Err(Lack { free, again: Timestamp::MAX, alone: Timestamp::MAX });
+        }
+        let start = if at.since(self.level_at).0 >= MINUTE { at } else { self.level_at };
+        let begun = |before: u64| {
+            let all = used.saturating_add(before).saturating_add(need);
+            let minutes = all.saturating_sub(1).div_euclid(tokens.max(1)).max(1);
+            start.plus(Span(MINUTE.saturating_mul(minutes)))
+        };
+        Err(Lack { free, again: begun(ahead.tokens), alone: begun(ahead.kept) })
+    }
+
+    /// A place for another call at once.
+    //= rights/capacity.md#CA-3
+    fn place_room(&self, at: Timestamp, ahead: &Ahead, limit: u32) -> Result<(), Lack> {
+        if self.open < limit {
+            return Ok(());
+        }
+        let back = |before: u64| {
+            let lacking = u64::from(self.open.saturating_sub(limit)).saturating_add(before).saturating_add(1);
+            at.plus(time_for(lacking, self.per_minute(limit)))
+        };
+        Err(Lack { free: 0, again: back(ahead.calls), alone: back(0) })
+    }
+
+    /// Calls that come back in a minute when so many are out at once, as they have lasted of late; one a second for each
+    /// if none has come back yet.
+    fn per_minute(&self, limit: u32) -> u64 {
+        let lasts = if self.lasts.0 == 0 { DEFAULT_BLOCK } else { self.lasts };
+        u64::from(limit).saturating_mul(MINUTE).div_euclid(lasts.0.max(1))
+    }
+
+    /// Since when it has rested from its last failure, if a call may be sent although its breaker is open, because nobody
+    /// else is left.
+    pub(crate) fn last_resort(&self, at: Timestamp, need: u64) -> Option<Timestamp> {
+        self.health.last_resort(at).filter(|_| self.space(at, need, &Ahead::default()).is_ok())
     }
 
     /// Takes what [`Capacity::room`] granted.
@@ -211,6 +309,9 @@ impl Capacity {
     pub(crate) fn settle(&mut self, at: Timestamp, reserved_at: Timestamp, reserved: u64, used: u64) {
         self.refresh(at);
         self.open = self.open.saturating_sub(1);
+        if matches!(self.kind, CapacityKind::Concurrent { .. }) {
+            self.lasts = toward(self.lasts, at.since(reserved_at));
+        }
         // A probe that came back without an answer of its own has found nothing out: the next call may.
         self.health.back();
         match self.kind {
@@ -335,6 +436,15 @@ fn drained(per_minute: u64, span: Span) -> u64 {
 fn time_for(tokens: u64, per_minute: u64) -> Span {
     let product = u128::from(tokens).saturating_mul(u128::from(MINUTE));
     Span(u64::try_from(product.div_ceil(u128::from(per_minute.max(1)))).unwrap_or(u64::MAX))
+}
+
+/// The average of the last few, an eighth of the way to the newest.
+fn toward(average: Span, newest: Span) -> Span {
+    if average.0 == 0 {
+        return newest;
+    }
+    let rest = average.0.saturating_sub(average.0.div_euclid(8));
+    Span(rest.saturating_add(newest.0.div_euclid(8)))
 }
 
 /// Requests that a slice allows: at least one, or nothing would ever be sent.

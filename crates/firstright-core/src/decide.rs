@@ -8,7 +8,7 @@ use crate::clause::{Answering, Clause, FirstRefusal, Variant};
 use crate::decision::{Ground, Refusal};
 use crate::fact::Terms;
 use crate::plan::{Candidate, Plan};
-use crate::state::{Asked, State};
+use crate::state::{Asked, Expected, State};
 use crate::title::{Bar, Evidence, Passage, Right, Title};
 use crate::units::{Money, Span, Timestamp};
 use crate::world::ClauseId;
@@ -22,8 +22,10 @@ pub(crate) enum Ruling<'p> {
     Ask { right: Right, terms: Terms, window: Span, grounds: Vec<Ground> },
     /// A holder has been asked and has not answered.
     Awaited,
+    /// The one that it would rather have has no room now, is expected to have some soon, and is waited for.
+    Soon { expected: Expected, grounds: Vec<Ground> },
     /// Those who may serve have no room now.
-    Full { again: Timestamp, grounds: Vec<Ground> },
+    Full { expected: Expected, grounds: Vec<Ground> },
     /// Nobody may serve.
     Nobody { refusal: Refusal, grounds: Vec<Ground> },
 }
@@ -39,10 +41,20 @@ pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &A
         }
         Walk::Ask { right, terms, window, grounds } => Ruling::Ask { right, terms, window, grounds },
         Walk::Awaited => Ruling::Awaited,
+        Walk::Soon { expected, evidence } => {
+            let short = evidence.into_iter().map(Ground::Unavailable);
+            let awaits = Ground::Awaits(expected.place, expected.again);
+            Ruling::Soon { expected, grounds: short.chain([awaits]).collect() }
+        }
         Walk::Free(passage) => match choose(state, at, asked, &eligible, &passage) {
             Choice::Take { candidate, count, ground } => take(passage, candidate, count, ground),
-            Choice::Full { again } => {
-                Ruling::Full { again, grounds: grounds(state, at, plan, asked, &passage) }
+            Choice::Soon(expected) => {
+                let mut grounds = grounds(state, at, plan, asked, &passage);
+                grounds.push(Ground::Awaits(expected.place, expected.again));
+                Ruling::Soon { expected, grounds }
+            }
+            Choice::Full(expected) => {
+                Ruling::Full { expected, grounds: grounds(state, at, plan, asked, &passage) }
             }
             Choice::Nobody => Ruling::Nobody {
                 refusal: refusal(state, plan, asked, &passage),
@@ -69,6 +81,7 @@ enum Walk<'a> {
     Holder { candidate: &'a Candidate, count: u32, title: Title },
     Ask { right: Right, terms: Terms, window: Span, grounds: Vec<Ground> },
     Awaited,
+    Soon { expected: Expected, evidence: Vec<Evidence> },
     Free(Passage<'a>),
 }
 
@@ -78,6 +91,7 @@ enum Stand<'a> {
     Releases(Vec<Evidence>),
     Ask { terms: Terms, window: Span, grounds: Vec<Ground> },
     Awaited,
+    Soon { expected: Expected, evidence: Vec<Evidence> },
 }
 
 /// Phase 2: who must be asked first, and what does each say?
@@ -94,6 +108,7 @@ fn rights<'a>(
             Stand::Releases(evidence) => passage.release(evidence),
             Stand::Ask { terms, window, grounds } => return Walk::Ask { right, terms, window, grounds },
             Stand::Awaited => return Walk::Awaited,
+            Stand::Soon { expected, evidence } => return Walk::Soon { expected, evidence },
             Stand::Takes(candidate, count) => {
                 let title = passage.title(candidate.party).expect("the next right is this party's");
                 return Walk::Holder { candidate, count, title };
@@ -157,7 +172,7 @@ fn kept(state: &State, plan: &Plan, asked: &Asked<'_>, eligible: &[&Candidate], 
     })
 }
 
-/// The holder's published capacity answers for it. [FR-3] [FR-4]
+/// The holder's published capacity answers for it. [FR-3] [FR-4] [FR-21]
 //= rights/first-refusal.md#FR-3
 //= rights/first-refusal.md#FR-4
 fn standing<'a>(
@@ -182,7 +197,13 @@ fn standing<'a>(
             Err(short) => evidence.push(short),
         }
     }
-    best.map_or(Stand::Releases(evidence), |(_, candidate, count)| Stand::Takes(candidate, count))
+    if let Some((_, candidate, count)) = best {
+        return Stand::Takes(candidate, count);
+    }
+    match own.iter().filter_map(|one| state.soon(at, one, asked)).reduce(Expected::or) {
+        Some(expected) => Stand::Soon { expected, evidence },
+        None => Stand::Releases(evidence),
+    }
 }
 
 /// How much of what is asked the candidate can take as one piece, or what it lacks.
@@ -311,7 +332,8 @@ fn why_not(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, right: 
 /// Who is taken when no right stands in the way.
 enum Choice<'a> {
     Take { candidate: &'a Candidate, count: u32, ground: Ground },
-    Full { again: Timestamp },
+    Soon(Expected),
+    Full(Expected),
     Nobody,
 }
 
@@ -328,7 +350,8 @@ fn choose<'a>(
     passage: &Passage<'_>,
 ) -> Choice<'a> {
     let mut best: Option<(Rank, &Candidate, u32)> = None;
-    let mut again: Option<Timestamp> = None;
+    let mut full: Option<Expected> = None;
+    let mut soon: Option<(Rank, Expected)> = None;
     let mut able: u32 = 0;
     for candidate in eligible.iter().filter(|one| !passage.declined(one.party)) {
         match room(state, at, candidate, asked) {
@@ -339,8 +362,22 @@ fn choose<'a>(
                     best = Some((rank, candidate, count));
                 }
             }
-            Err(_) => again = earlier(again, state.again(at, candidate, asked)),
+            Err(_) => {
+                let expected = state.expected(at, candidate, asked);
+                full = Some(full.map_or(expected, |other| other.or(expected)));
+                let Some(expected) = state.soon(at, candidate, asked) else { continue };
+                let rank = Rank::of(state, at, candidate, asked, asked.count());
+                let paid = candidate.sunk || rank.committed.is_some();
+                if paid && soon.as_ref().is_none_or(|(other, _)| rank < *other) {
+                    soon = Some((rank, expected));
+                }
+            }
         }
+    }
+    if let Some((rank, expected)) = soon
+        && best.as_ref().is_none_or(|(other, ..)| rank < *other)
+    {
+        return Choice::Soon(expected);
     }
     match best {
         Some((rank, candidate, count)) => {
@@ -352,11 +389,34 @@ fn choose<'a>(
             };
             Choice::Take { candidate, count, ground }
         }
-        None => match again {
-            Some(again) => Choice::Full { again },
-            None => Choice::Nobody,
-        },
+        None if let Some(candidate) = last_resort(state, at, asked, eligible, passage) => {
+            Choice::Take { candidate, count: 1, ground: Ground::LastResort }
+        }
+        None => full.map_or(Choice::Nobody, Choice::Full),
     }
+}
+
+/// If the breaker of everybody who may serve is open: whose last failure is longest past, if it is to be tried.
+//= rights/choosing.md#CH-21
+fn last_resort<'a>(
+    state: &State,
+    at: Timestamp,
+    asked: &Asked<'_>,
+    eligible: &[&'a Candidate],
+    passage: &Passage<'_>,
+) -> Option<&'a Candidate> {
+    let Asked::Call { call, .. } = asked else { return None };
+    let left = || eligible.iter().copied().filter(|one| !passage.declined(one.party));
+    let allowed = |one: &&Candidate| state.probation_room(one, asked).is_ok();
+    let down = |one: &Candidate| {
+        state.health_of(one.place).is_some_and(|capacity| capacity.down_since(at).is_some())
+    };
+    let rested = |one: &Candidate| {
+        state.health_of(one.place).and_then(|capacity| capacity.last_resort(at, call.need()))
+    };
+    let all = left().next().is_some() && left().all(down);
+    let able = left().filter(allowed).filter_map(|one| Some((rested(one)?, one))).filter(|_| all);
+    able.min_by_key(|(since, _)| *since).map(|(_, one)| one)
 }
 
 /// The order of preference. Lower is better.
@@ -394,10 +454,6 @@ impl PartialOrd for Rank {
     fn partial_cmp(&self, other: &Rank) -> Option<core::cmp::Ordering> {
         Some(self.key().cmp(&other.key()))
     }
-}
-
-fn earlier(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
-    Some(a.map_or(b, |a| a.min(b)))
 }
 
 /// The choice with its title and its reason.

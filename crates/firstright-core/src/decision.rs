@@ -11,7 +11,7 @@ use crate::fact::{LeaseId, OfferId, Terms};
 use crate::title::{Bar, Evidence, Place, Title};
 use crate::units::{Money, Span, Timestamp};
 use crate::workload::{CallId, JobId};
-use crate::world::{ClauseId, DeploymentId, ModelId, PartyId};
+use crate::world::{Class, ClauseId, DeploymentId, ModelId, PartyId};
 
 /// One action and why. The order of the variants of every type here is part of the journal's format: add at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -307,4 +307,14 @@ pub enum Ground {
     NativeSpill,
     /// A soft budget is exceeded. [AC-8]
     SoftBudget(AccountId),
+    /// The place that it waits for, and when that is expected to have room. [FR-21] [CH-20]
+    Awaits(Place, Timestamp),
+    /// A waiting call of this class or turn had to make room for another that comes first. [CH-17]
+    Shed(CallId),
+    /// So many calls are open, which is as many as are let in of this class. [CH-19]
+    Crowded(Class, u32),
+    /// The breaker of everybody who may serve it is open; this one failed longest ago. [CH-21]
+    LastResort,
+    /// So many retries were made, of so many calls of the tenant in two minutes, that no more are. [CH-16]
+    Retries(u32, u32),
 }

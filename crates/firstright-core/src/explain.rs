@@ -50,7 +50,7 @@ impl Broker {
 }
 
 fn fresh_call(at: Timestamp, call: &Call) -> OpenCall {
-    OpenCall { call: call.clone(), arrived: at, tried: Vec::new(), serving: None, attempts: 0 }
+    OpenCall::new(at, call)
 }
 
 fn fresh_job(job: &Job) -> OpenJob {
@@ -62,7 +62,7 @@ fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
     let view = View::of_call(&state.world, call, call.model);
     let mut plan = plan::for_calls(&state.world, at, &view, call.model);
     state.accounts.narrow(&state.world, call, &mut plan);
-    let asked = Asked::Call { call: open, model: call.model };
+    let asked = Asked::Call { call: open, model: call.model, patience: Timestamp(0) };
     let workload = format!(
         "call {} of tenant {} to {}: {} input tokens, {} output at most",
         call.id.0,

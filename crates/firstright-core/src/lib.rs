@@ -45,6 +45,8 @@ pub mod fact;
 
 mod accounts;
 mod plan;
+mod queue;
+mod retries;
 mod decide;
 pub mod title;
 pub mod capacity;
@@ -62,3 +64,4 @@ pub mod check;
 
 pub use accounts::{Known, Spent};
 pub use broker::{Broker, MAX_ATTEMPTS, MAX_RESUMPTIONS};
+pub use queue::QueueView;

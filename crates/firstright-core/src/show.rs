@@ -191,6 +191,22 @@ pub fn ground(world: &World, ground: &Ground) -> String {
         Ground::ByOwner => "by its owner".to_string(),
         Ground::Attempts(count) => format!("{count} attempts were made [CH-11]"),
         Ground::SoftBudget(account) => format!("account {} is over a soft budget [AC-8]", account.0),
+        Ground::Awaits(place, again) => {
+            format!(
+                "waits for {}, where room is expected at {again} [FR-21] [CH-20]",
+                self::place(world, *place)
+            )
+        }
+        Ground::Shed(call) => format!("call {} comes before it, and no more may wait [CH-17]", call.0),
+        Ground::Crowded(class, open) => {
+            format!("{open} calls are open, as many as let in a {} one [CH-19]", class.word())
+        }
+        Ground::LastResort => {
+            "all who may serve it have been failing, this one longest ago [CH-21]".to_string()
+        }
+        Ground::Retries(retried, arrived) => {
+            format!("{retried} retries were made for {arrived} calls in two minutes [CH-16]")
+        }
         Ground::NativeSpill => "the provider spilled it to its own pay-as-you-go capacity [CA-8]".to_string(),
     }
 }

@@ -1,17 +1,19 @@
 //! What does the broker know? Plain values that `decide` reads and only [`crate::Broker::step`] changes.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::accounts::Accounts;
-use crate::capacity::Capacity;
+use crate::capacity::{Capacity, Shortage, Why};
 use crate::clause::{Clause, Measure};
 use crate::decision::Ground;
 use crate::fact::{Failure, FailureKind, LeaseId, OfferId, Terms};
 use crate::ledger::Ledger;
 use crate::plan::{Candidate, Plan, lease_cost};
+use crate::queue::{Line, Queue};
+use crate::retries::Retries;
 use crate::title::{Evidence, Place, Title};
 use crate::units::{Money, SECOND, Span, Timestamp};
 use crate::workload::{Call, CallId, Job, JobId, View};
@@ -25,8 +27,10 @@ pub(crate) struct State {
     pub pools: BTreeMap<(ProviderId, u16), PoolState>,
     pub providers: Vec<Standing>,
     pub calls: BTreeMap<CallId, OpenCall>,
-    /// Calls that wait, in order of arrival.
-    pub queue: VecDeque<CallId>,
+    /// Calls that wait.
+    pub queue: Queue,
+    /// What was tried again, by tenant.
+    pub retries: Vec<Retries>,
     pub jobs: BTreeMap<JobId, OpenJob>,
     /// Jobs that wait for room, in order of submission.
     pub waiting: BTreeSet<JobId>,
@@ -34,6 +38,8 @@ pub(crate) struct State {
     pub leases: BTreeMap<LeaseId, Lease>,
     /// What falls due when.
     pub deadlines: BTreeSet<(Timestamp, Due)>,
+    /// When room is looked for next for those who wait: there is one such deadline at a time.
+    pub look: Option<Timestamp>,
     pub ledger: Ledger,
     pub accounts: Accounts,
     pub next_offer: u64,
@@ -82,6 +88,8 @@ pub(crate) struct OpenCall {
     pub tried: Vec<Tried>,
     pub serving: Option<Serving>,
     pub attempts: u32,
+    /// Its place in the order, if others waited when it came or it waits itself.
+    pub line: Option<Line>,
 }
 
 /// A failed attempt.
@@ -180,10 +188,37 @@ pub(crate) struct Lease {
     pub accelerator_seconds: u64,
 }
 
+/// When room for a call is expected somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Expected {
+    /// When, with those that wait there before it.
+    pub again: Timestamp,
+    pub place: Place,
+    /// When, if those do not take it.
+    pub alone: Timestamp,
+    /// Before this there cannot be any.
+    pub earliest: Timestamp,
+}
+
+impl Expected {
+    /// The best of both.
+    pub fn or(self, other: Expected) -> Expected {
+        let first = self.min(other);
+        Expected { alone: self.alone.min(other.alone), earliest: self.earliest.min(other.earliest), ..first }
+    }
+}
+
 /// Whose placement is asked about.
 pub(crate) enum Asked<'a> {
-    Call { call: &'a OpenCall, model: ModelId },
-    Job { job: &'a OpenJob },
+    Call {
+        call: &'a OpenCall,
+        model: ModelId,
+        /// Until when it waits for the one that it would rather have.
+        patience: Timestamp,
+    },
+    Job {
+        job: &'a OpenJob,
+    },
 }
 
 impl State {
@@ -203,14 +238,16 @@ impl State {
             deployments,
             pools,
             providers: vec![Standing::default(); world.providers.len()],
-            world,
             calls: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
+            retries: vec![Retries::default(); world.tenants.len()],
+            world,
             jobs: BTreeMap::new(),
             waiting: BTreeSet::new(),
             offers: BTreeMap::new(),
             leases: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            look: None,
             ledger: Ledger::default(),
             accounts: Accounts::default(),
             next_offer: 1,
@@ -222,14 +259,10 @@ impl State {
     pub fn room(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Result<u32, Evidence> {
         let allowed = self.probation_room(candidate, asked)?;
         match (candidate.place, asked) {
-            (Place::Deployment(id), Asked::Call { call, .. }) => {
-                let Some(capacity) = self.deployments.get(id.index()) else { return Ok(0) };
-                let need = call.call.input.saturating_add(call.call.max_output);
-                capacity
-                    .room(at, need)
-                    .map(|()| allowed.min(1))
-                    .map_err(|short| Evidence::of_shortage(candidate.place, &short))
-            }
+            (Place::Deployment(id), Asked::Call { call, .. }) => self
+                .call_room(at, id, call)
+                .map(|()| allowed.min(1))
+                .map_err(|short| Evidence::of_shortage(candidate.place, &short)),
             (Place::Pool(provider, nth), Asked::Job { .. }) => {
                 let free = self.pools.get(&(provider, nth)).map_or(0, PoolState::free);
                 Ok(free.min(allowed))
@@ -259,15 +292,51 @@ impl State {
         if left < asked.min_chunk() { Err(Evidence::Probation { clause }) } else { Ok(left) }
     }
 
-    /// When it is worth asking the candidate again.
-    pub fn again(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Timestamp {
-        let (Place::Deployment(id), Asked::Call { call, .. }) = (candidate.place, asked) else {
-            return Timestamp::MAX;
+    /// Has the deployment room for the call, beside what is kept for those who wait before it?
+    fn call_room(&self, at: Timestamp, id: DeploymentId, call: &OpenCall) -> Result<(), Shortage> {
+        let Some(capacity) = self.deployments.get(id.index()) else { return Ok(()) };
+        capacity.room(at, call.need(), &self.queue.ahead(at, call.line, id))
+    }
+
+    /// When room for a call is expected at the candidate.
+    pub fn expected(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Expected {
+        let (again, place) = (Timestamp::MAX, candidate.place);
+        let never = Expected { again, place, alone: again, earliest: at };
+        let (Place::Deployment(id), Asked::Call { call, .. }) = (place, asked) else { return never };
+        match self.call_room(at, id, call) {
+            Err(short) => Expected {
+                again: short.again(),
+                place,
+                alone: short.alone(),
+                earliest: if short.is_no_sooner() { short.again() } else { at },
+            },
+            // It is probation that leaves no room.
+            Ok(()) => {
+                let again = at.plus(Span(SECOND));
+                Expected { again, place, alone: again, earliest: at }
+            }
+        }
+    }
+
+    /// When the candidate is expected to have room, if it is nothing but full and that is before the call's patience ends.
+    //= rights/first-refusal.md#FR-21
+    //= rights/choosing.md#CH-20
+    pub fn soon(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Option<Expected> {
+        let (Place::Deployment(id), Asked::Call { call, patience, .. }) = (candidate.place, asked) else {
+            return None;
         };
-        let need = call.call.input.saturating_add(call.call.max_output);
-        match self.deployments.get(id.index()).map(|capacity| capacity.room(at, need)) {
-            Some(Err(short)) => short.again(),
-            _ => at.plus(Span(SECOND)),
+        if at >= *patience || self.probation_room(candidate, asked).is_err() {
+            return None;
+        }
+        self.call_room(at, id, call).err().filter(|short| short.why() == Why::Full)?;
+        Some(self.expected(at, candidate, asked)).filter(|expected| expected.again < *patience)
+    }
+
+    /// What is known of a deployment.
+    pub fn health_of(&self, place: Place) -> Option<&Capacity> {
+        match place {
+            Place::Deployment(id) => self.deployments.get(id.index()),
+            Place::Pool(..) => None,
         }
     }
 
@@ -315,6 +384,19 @@ impl State {
     }
 }
 
+impl OpenCall {
+    /// A call that arrived just now.
+    pub fn new(at: Timestamp, call: &Call) -> OpenCall {
+        let (tried, serving, line) = (Vec::new(), None, None);
+        OpenCall { call: call.clone(), arrived: at, tried, serving, attempts: 0, line }
+    }
+
+    /// Tokens that it reserves.
+    pub fn need(&self) -> u64 {
+        self.call.input.saturating_add(self.call.max_output)
+    }
+}
+
 impl OpenJob {
     /// A job of which nothing is placed yet.
     pub fn new(job: &Job) -> OpenJob {
@@ -349,7 +431,7 @@ impl Asked<'_> {
     /// What the law sees of it.
     pub fn view<'s>(&'s self, state: &'s State) -> View<'s> {
         match self {
-            Asked::Call { call, model } => View::of_call(&state.world, &call.call, *model),
+            Asked::Call { call, model, .. } => View::of_call(&state.world, &call.call, *model),
             Asked::Job { job } => View::of_job(&state.world, &job.job),
         }
     }

@@ -69,6 +69,8 @@ pub struct World {
     pub currency: Currency,
     /// Legal persons.
     pub parties: Vec<Party>,
+    /// How many calls may be open and waiting.
+    pub limits: Limits,
     /// Places of capacity.
     pub providers: Vec<Provider>,
     /// Models served at providers.
@@ -235,10 +237,65 @@ pub struct Tenant {
     pub labels: Vec<String>,
     /// How long a call may wait in the queue when nobody who may serve it has room; zero to refuse at once.
     pub max_wait: Span,
+    /// How long a call may wait for the holder of a first refusal, or for capacity that is paid for, when that has no
+    /// room and others have; zero to spill at once.
+    pub spill_after: Span,
+    /// How much its calls matter when there is not room for all.
+    pub class: Class,
+    /// Its share among tenants of its class whose calls wait, beside theirs; 1 to [`MAX_WEIGHT`].
+    pub weight: u32,
     /// Models it accepts instead when the one it asked for has no room: (asked for, instead).
     pub substitutes: Vec<(Glob, ModelId)>,
     /// What it is charged; the first that fits holds.
     pub charges: Vec<Charge>,
+}
+
+/// The largest weight of a tenant: more would be a class of its own.
+pub const MAX_WEIGHT: u32 = 1_000;
+
+/// How much a tenant's calls matter when there is not room for all; the first is served first and shed last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Class {
+    /// Somebody waits for the answer, and is harmed if it does not come.
+    Critical,
+    /// Somebody waits for the answer.
+    #[default]
+    Standard,
+    /// Nice to have.
+    Sheddable,
+    /// Nobody waits for the answer.
+    Batch,
+}
+
+impl Class {
+    /// All of them, the first served first.
+    pub const ALL: [Class; 4] = [Class::Critical, Class::Standard, Class::Sheddable, Class::Batch];
+
+    /// The word that the law uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Critical => "critical",
+            Class::Standard => "standard",
+            Class::Sheddable => "sheddable",
+            Class::Batch => "batch",
+        }
+    }
+}
+
+/// How many calls may be open, and how many of them may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open calls at most, waiting ones too.
+    pub open: u32,
+    /// Waiting calls at most.
+    pub waiting: u32,
+}
+
+impl Default for Limits {
+    /// An open call costs about a kilobyte, and a gateway sheds long before; a waiting one is looked at again and again.
+    fn default() -> Limits {
+        Limits { open: 100_000, waiting: 10_000 }
+    }
 }
 
 /// A dated, immutable set of clauses between parties.

@@ -40,6 +40,7 @@ pub fn audit<'a>(records: impl Iterator<Item = &'a Record>) -> Audit {
 /// A call from its arrival on.
 struct Tracked {
     call: Call,
+    arrived: Timestamp,
     serving: Option<Serving>,
     queued: bool,
     failed: Vec<(DeploymentId, FailureKind, Timestamp)>,
@@ -165,6 +166,7 @@ impl Auditor {
                 self.audit.calls += 1;
                 let tracked = Tracked {
                     call: call.clone(),
+                    arrived: self.at,
                     serving: None,
                     queued: false,
                     failed: Vec::new(),
@@ -174,6 +176,11 @@ impl Auditor {
             }
             Fact::AttemptFailed { call, failure } => self.attempt_failed(world, *call, failure),
             Fact::CallSettled { .. } => self.settled(world, record),
+            Fact::CallAbandoned { call } => {
+                if let Some(tracked) = self.calls.get_mut(call) {
+                    tracked.queued = false;
+                }
+            }
             Fact::CapacityObserved { deployment, observation } => {
                 self.keep(*deployment);
                 if let Some(room) = self.rooms.get_mut(deployment.index()) {
@@ -272,10 +279,7 @@ impl Auditor {
             Action::Serve { call, deployment, model, reserved, title, .. } => {
                 self.serve(world, *call, *deployment, *model, *reserved, title);
             }
-            Action::Queue { call, .. } => match self.calls.get_mut(call) {
-                Some(tracked) => tracked.queued = true,
-                None => self.find(format!("call {} is queued and never arrived", call.0)),
-            },
+            Action::Queue { call, until } => self.queued(world, *call, *until),
             Action::Refuse { call, .. } => self.outcome(*call),
             Action::Settle { call, .. } => {
                 let own = matches!(&record.fact, Fact::CallSettled { call: other, .. } if other == call);
@@ -284,6 +288,30 @@ impl Auditor {
             }
             _ => self.job_decision(world, record, decision),
         }
+    }
+
+    /// A call waits: as long as its tenant lets it, and no more of them than may.
+    fn queued(&mut self, world: &World, id: CallId, until: Timestamp) {
+        let waiting = self.calls.values().filter(|one| one.queued).count();
+        let Some(tracked) = self.calls.get_mut(&id) else {
+            return self.find(format!("call {} is queued and never arrived", id.0));
+        };
+        tracked.queued = true;
+        let tenant = world.tenant(tracked.call.tenant);
+        let right = until == tracked.arrived.plus(tenant.max_wait.max(tenant.spill_after));
+        self.must(right, || format!("call {} waits longer or shorter than its tenant lets it", id.0));
+        let most = usize::try_from(world.limits.waiting).unwrap_or(usize::MAX);
+        self.must(waiting < most, || format!("call {} waits, and as many wait as may", id.0));
+    }
+
+    /// Tokens that may be kept for calls which have waited for half of what they may.
+    fn kept(&self, world: &World, but: CallId) -> u64 {
+        let half = |one: &&Tracked| {
+            let tenant = world.tenant(one.call.tenant);
+            let most = tenant.max_wait.max(tenant.spill_after);
+            one.queued && one.call.id != but && self.at.since(one.arrived).0 >= most.0 / 2
+        };
+        self.calls.values().filter(half).map(|one| one.call.input + one.call.max_output).sum()
     }
 
     fn outcome(&mut self, call: CallId) {
@@ -485,7 +513,8 @@ impl Auditor {
             (Evidence::Short { place, need, free, observed_at }, Evidences::Call(call, _)) => {
                 let size = *need == call.input + call.max_output || *need == 1;
                 let said = *observed_at <= self.at && free < need && size;
-                own(place) && said && room(place, &|room| room.is_short(self.at, *need))
+                let kept = self.kept(world, call.id);
+                own(place) && said && room(place, &|room| room.is_short(self.at, *need, kept))
             }
             (Evidence::Short { place, need, free, .. }, Evidences::Job(job)) => {
                 let known = self.free(world, *place);

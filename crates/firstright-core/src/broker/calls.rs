@@ -10,23 +10,15 @@ use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{Ending, Failure, FailureKind, LeaseId, Observation};
 use crate::plan::{self, Plan};
 use crate::scope::any;
-use crate::state::{Asked, Due, OpenCall, Serving, State, Tried};
+use crate::state::{Asked, OpenCall, Serving, State, Tried};
 use crate::title::Place;
 use crate::units::{SECOND, Span, Timestamp};
 use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, View};
-use crate::world::{DeploymentId, ModelId};
+use crate::world::{Class, DeploymentId, ModelId};
 
-/// Open calls at most: each costs about a kilobyte, and a gateway sheds long before.
-const MAX_OPEN_CALLS: usize = 100_000;
-/// Calls that wait at most.
-const MAX_QUEUE: usize = 10_000;
 /// Attempts for one call at most: one retry layer, and no storms.
 pub const MAX_ATTEMPTS: u32 = 4;
-/// Waiting calls tried at one fact at most, so that no fact takes long; the next fact goes on.
-const MAX_SERVED_AT_ONCE: usize = 64;
-/// Room is looked for again no sooner than this: each look is a record.
-const SHORTEST_LOOK: Span = Span(10_000_000);
 /// The longest `retry-after` that is told to a caller: OpenAI's SDKs sleep what they are told, up to 120 s.
 const MAX_RETRY_AFTER: Span = Span(60 * SECOND);
 
@@ -39,26 +31,35 @@ impl Broker {
         if state.calls.contains_key(&call.id) {
             return not_open(out);
         }
-        if state.calls.len() >= MAX_OPEN_CALLS {
-            return refuse(out, call.id, Refusal::Overload, vec![]);
+        let tenant = state.world.tenant(call.tenant);
+        let open = u32::try_from(state.calls.len()).unwrap_or(u32::MAX);
+        if open >= let_in(state.world.limits.open, tenant.class) {
+            return refuse(out, call.id, Refusal::Overload, vec![Ground::Crowded(tenant.class, open)]);
         }
         //= rights/tenants.md#TE-1
-        let tenant = state.world.tenant(call.tenant);
         if !any(&tenant.models, state.world.model(call.model)) {
             return refuse(out, call.id, Refusal::NotPermitted, vec![]);
         }
-        let open =
-            OpenCall { call: call.clone(), arrived: at, tried: Vec::new(), serving: None, attempts: 0 };
-        state.calls.insert(call.id, open);
+        let (class, weight) = (tenant.class, tenant.weight);
+        if let Some(retries) = state.retries.get_mut(call.tenant.index()) {
+            retries.arrived(at);
+        }
+        state.calls.insert(call.id, OpenCall::new(at, call));
         if let Err(refusal) = self.admit(at, call) {
             self.state.as_mut().and_then(|state| state.calls.remove(&call.id));
             return refuse(out, call.id, refusal, vec![]);
+        }
+        // While others wait it has its place among them, also if there is room for it at once.
+        if let Some(state) = self.state.as_mut().filter(|state| !state.queue.is_empty())
+            && let Some(open) = state.calls.get_mut(&call.id)
+        {
+            open.line = Some(state.queue.draw(class, call.tenant, open.need(), weight));
         }
         self.place(at, call.id, out);
     }
 
     /// Places a call, or lets it wait, or refuses it. True if it was placed or refused.
-    fn place(&mut self, at: Timestamp, id: CallId, out: &mut Vec<Decision>) -> bool {
+    pub(super) fn place(&mut self, at: Timestamp, id: CallId, out: &mut Vec<Decision>) -> bool {
         let Some(model) =
             self.state.as_ref().and_then(|state| state.calls.get(&id)).map(|open| open.call.model)
         else {
@@ -67,11 +68,12 @@ impl Broker {
         let plan = self.plan(at, id, model);
         let Some(state) = self.state.as_mut() else { return true };
         let Some(open) = state.calls.get(&id) else { return true };
-        let asked = Asked::Call { call: open, model };
+        let patience = super::waiting::patience(state, open);
+        let asked = Asked::Call { call: open, model, patience };
         match decide(state, at, &plan, &asked) {
             Ruling::Placed { candidate, title, grounds, .. } => {
                 let place = candidate.place;
-                let reserved = open.call.input.saturating_add(open.call.max_output);
+                let reserved = open.need();
                 let decision = serve(state, at, id, place, model, reserved, &plan);
                 out.extend(decision.map(|lease| Decision {
                     action: Action::Serve {
@@ -86,20 +88,21 @@ impl Broker {
                 }));
                 true
             }
-            Ruling::Full { again, grounds } => {
+            Ruling::Soon { expected, grounds } => self.wait(at, id, &expected, true, grounds, out),
+            Ruling::Full { expected, grounds } => {
                 if self.substitute(at, id, model, out) {
                     return true;
                 }
-                self.wait(at, id, again, grounds, out)
+                self.wait(at, id, &expected, false, grounds, out)
             }
             Ruling::Nobody { refusal, grounds } => {
-                state.calls.remove(&id);
+                self.end(id);
                 refuse(out, id, refusal, grounds);
                 true
             }
             // `text` lets no window reach a call, and `within` is the only one that asks.
             Ruling::Ask { .. } | Ruling::Awaited => {
-                state.calls.remove(&id);
+                self.end(id);
                 refuse(out, id, Refusal::Contract, vec![]);
                 true
             }
@@ -120,13 +123,13 @@ impl Broker {
             let plan = self.plan(at, id, other);
             let Some(state) = self.state.as_mut() else { return false };
             let Some(open) = state.calls.get(&id) else { return false };
-            let asked = Asked::Call { call: open, model: other };
+            let asked = Asked::Call { call: open, model: other, patience: Timestamp(0) };
             let Ruling::Placed { candidate, title, mut grounds, .. } = decide(state, at, &plan, &asked)
             else {
                 continue;
             };
             let place = candidate.place;
-            let reserved = open.call.input.saturating_add(open.call.max_output);
+            let reserved = open.need();
             grounds.push(Ground::Substituted(model));
             let Some((lease, deployment)) = serve(state, at, id, place, other, reserved, &plan) else {
                 continue;
@@ -136,73 +139,6 @@ impl Broker {
             return true;
         }
         false
-    }
-
-    /// Keeps the call until there is room, as long as its tenant lets it wait; or refuses it. [CH-5] [CH-7]
-    //= rights/choosing.md#CH-5
-    //= rights/choosing.md#CH-7
-    //= rights/exclusivity.md#EX-3
-    fn wait(
-        &mut self,
-        at: Timestamp,
-        id: CallId,
-        again: Timestamp,
-        grounds: Vec<Ground>,
-        out: &mut Vec<Decision>,
-    ) -> bool {
-        let Some(state) = self.state.as_mut() else { return true };
-        let Some(open) = state.calls.get(&id) else { return true };
-        let until = open.arrived.plus(state.world.tenant(open.call.tenant).max_wait);
-        let queued = state.queue.contains(&id);
-        // Waiting is not begun if no room is expected before the call must be refused; who waits already waits to the end,
-        // because a place may be given back before it is expected.
-        if at < until && (queued || (again < until && state.queue.len() < MAX_QUEUE)) {
-            if again < Timestamp::MAX {
-                state.deadlines.insert((again.max(at.plus(SHORTEST_LOOK)), Due::Room));
-            }
-            if !queued {
-                state.queue.push_back(id);
-                state.deadlines.insert((until, Due::Call(id)));
-                out.push(Decision { action: Action::Queue { call: id, until }, grounds });
-            }
-            return false;
-        }
-        state.queue.retain(|other| *other != id);
-        state.deadlines.remove(&(until, Due::Call(id)));
-        state.calls.remove(&id);
-        refuse(out, id, Refusal::Capacity { retry_after: told(again.since(at)) }, grounds);
-        true
-    }
-
-    /// A call has waited as long as it may.
-    pub(super) fn wait_ended(&mut self, at: Timestamp, id: CallId, out: &mut Vec<Decision>) {
-        let waiting = self.state.as_ref().is_some_and(|state| state.queue.contains(&id));
-        if waiting && self.place(at, id, out) {
-            self.unqueue(id);
-        }
-    }
-
-    fn unqueue(&mut self, id: CallId) {
-        let Some(state) = self.state.as_mut() else { return };
-        state.queue.retain(|other| *other != id);
-        if let Some(open) = state.calls.get(&id) {
-            let until = open.arrived.plus(state.world.tenant(open.call.tenant).max_wait);
-            state.deadlines.remove(&(until, Due::Call(id)));
-        }
-    }
-
-    /// Room may have come: those who wait are tried in order of arrival.
-    pub(super) fn serve_queue(&mut self, at: Timestamp, out: &mut Vec<Decision>) {
-        let Some(state) = self.state.as_ref() else { return };
-        if state.queue.is_empty() {
-            return;
-        }
-        let waiting: Vec<CallId> = state.queue.iter().copied().take(MAX_SERVED_AT_ONCE).collect();
-        for id in waiting {
-            if self.place(at, id, out) {
-                self.unqueue(id);
-            }
-        }
     }
 
     /// An attempt failed before its first content byte: it is released, and the call is decided anew.
@@ -221,7 +157,8 @@ impl Broker {
         open.tried.push(Tried { place, at, failure: *failure });
         open.attempts = open.attempts.saturating_add(1);
         let attempts = open.attempts;
-        let asked = Asked::Call { call: open, model: open.call.model };
+        let tenant = open.call.tenant;
+        let asked = Asked::Call { call: open, model: open.call.model, patience: Timestamp(0) };
         let (throttled, unsuitable) = (asked.throttled(), asked.unsuitable());
         release(state, at, &serving, 0);
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
@@ -238,6 +175,8 @@ impl Broker {
         if failure.kind.is_theirs() {
             self.book_attempt(at, &serving, false, Span(0));
         }
+        let Some(state) = self.state.as_mut() else { return };
+        let retries = state.retries.get_mut(tenant.index()).filter(|_| failure.kind.is_theirs());
         let refusal = match failure.kind {
             FailureKind::Rejected => Some((Refusal::Rejected, vec![])),
             _ if attempts >= MAX_ATTEMPTS => {
@@ -248,13 +187,13 @@ impl Broker {
                 };
                 Some((refusal, vec![Ground::Attempts(attempts)]))
             }
-            _ => None,
+            _ => retries
+                .and_then(|retries| retries.allow(at).err())
+                .map(|(made, arrived)| (Refusal::Failed, vec![Ground::Retries(made, arrived)])),
         };
         match refusal {
             Some((refusal, grounds)) => {
-                if let Some(state) = self.state.as_mut() {
-                    state.calls.remove(&id);
-                }
+                self.end(id);
                 refuse(out, id, refusal, grounds);
             }
             None => {
@@ -316,10 +255,7 @@ impl Broker {
         if open.is_none_or(|open| open.serving.is_some()) {
             return not_open(out);
         }
-        self.unqueue(id);
-        if let Some(state) = self.state.as_mut() {
-            state.calls.remove(&id);
-        }
+        self.end(id);
         note(out, vec![Ground::ByOwner]);
     }
 
@@ -366,6 +302,19 @@ impl Broker {
     }
 }
 
+/// So many of the calls that may be open are let in of a class, so that the last is the first to be shed and a critical
+/// call finds room.
+//= rights/choosing.md#CH-19
+fn let_in(open: u32, class: Class) -> u32 {
+    let twentieths: u64 = match class {
+        Class::Critical => 20,
+        Class::Standard => 19,
+        Class::Sheddable => 15,
+        Class::Batch => 10,
+    };
+    u32::try_from(u64::from(open).saturating_mul(twentieths).div_ceil(20)).unwrap_or(u32::MAX)
+}
+
 /// Reserves at the place and opens the lease.
 fn serve(
     state: &mut State,
@@ -385,7 +334,13 @@ fn serve(
     if let Some(standing) = state.providers.get_mut(provider.index()) {
         standing.calls = standing.calls.saturating_add(1);
     }
+    super::waiting::leave(state, id, true);
     let open = state.calls.get_mut(&id)?;
+    if open.tried.last().is_some_and(|tried| tried.failure.kind.is_theirs())
+        && let Some(retries) = state.retries.get_mut(open.call.tenant.index())
+    {
+        retries.retried(at);
+    }
     let plan = Arc::clone(plan);
     open.serving = Some(Serving { deployment, model, reserved, since: at, plan, candidate });
     Some((lease, deployment))
@@ -403,10 +358,10 @@ fn release(state: &mut State, at: Timestamp, serving: &Serving, used: u64) {
 }
 
 /// What a caller is told to wait: a second at least, so that it does not come at once.
-fn told(wait: Span) -> Span {
+pub(super) fn told(wait: Span) -> Span {
     wait.min(MAX_RETRY_AFTER).max(Span(SECOND))
 }
 
-fn refuse(out: &mut Vec<Decision>, call: CallId, refusal: Refusal, grounds: Vec<Ground>) {
+pub(super) fn refuse(out: &mut Vec<Decision>, call: CallId, refusal: Refusal, grounds: Vec<Ground>) {
     out.push(Decision { action: Action::Refuse { call, refusal }, grounds });
 }

@@ -107,12 +107,17 @@ fn carry_over(old: State, next: &mut State) {
     next.ledger = old.ledger.under(clause, party);
     next.accounts = old.accounts;
     next.calls = old.calls;
+    for (tenant, retries) in next.world.tenants.iter().zip(&mut next.retries) {
+        let known = old.world.find_tenant(&tenant.id).and_then(|id| old.retries.get(id.index()));
+        *retries = known.cloned().unwrap_or_default();
+    }
     next.queue = old.queue;
     next.jobs = old.jobs;
     next.waiting = old.waiting;
     next.offers = old.offers;
     next.leases = old.leases;
     next.deadlines = old.deadlines;
+    next.look = old.look;
     next.next_offer = old.next_offer;
     next.next_lease = old.next_lease;
 }

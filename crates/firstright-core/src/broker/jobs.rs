@@ -79,7 +79,9 @@ impl Broker {
                     return out.push(ask(state, at, id, right, terms, window, why));
                 }
                 Ruling::Awaited => return,
-                Ruling::Full { grounds, .. } => return self.hold(id, grounds, out),
+                Ruling::Soon { grounds, .. } | Ruling::Full { grounds, .. } => {
+                    return self.hold(id, grounds, out);
+                }
                 Ruling::Nobody { refusal, grounds } => {
                     // Only those that lost it could serve: one of them may come back.
                     if !job.lost.is_empty() {

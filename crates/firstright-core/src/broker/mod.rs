@@ -1,5 +1,5 @@
 //! What follows from each fact, in order? The broker holds the state, and [`Broker::step`] is the only thing that
-//! changes it. Its parts: `enact` (the law), `calls`, `jobs` (submission to end), `offers` (answers), `books`
+//! changes it. Its parts: `enact` (the law), `calls` and `waiting`, `jobs` (submission to end), `offers` (answers), `books`
 //! (metering into the ledger).
 
 mod accounts;
@@ -8,6 +8,7 @@ mod calls;
 mod enact;
 mod jobs;
 mod offers;
+mod waiting;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -20,6 +21,7 @@ use crate::capacity::CapacityView;
 use crate::decision::{Action, Decision, Ground};
 use crate::fact::{Fact, LeaseId};
 use crate::plan::Plan;
+use crate::queue::QueueView;
 use crate::state::{Due, State};
 use crate::title::Place;
 use crate::units::Timestamp;
@@ -154,7 +156,15 @@ impl Broker {
     pub fn capacities(&self, at: Timestamp) -> Vec<CapacityView> {
         let Some(state) = self.state.as_ref() else { return Vec::new() };
         let known = state.deployments.iter().zip(0u16..);
-        known.map(|(capacity, id)| capacity.view(at, DeploymentId(id), 0)).collect()
+        known
+            .map(|(one, id)| one.view(at, DeploymentId(id), state.queue.waiting_for(DeploymentId(id))))
+            .collect()
+    }
+
+    /// Those who wait, by class, the first served first. Looks at each: for those who watch, not for every call.
+    pub fn queues(&self) -> Vec<QueueView> {
+        let Some(state) = self.state.as_ref() else { return Vec::new() };
+        state.queue.views().to_vec()
     }
 
     /// Does what fell due before `at`, in order of time.
@@ -170,7 +180,10 @@ impl Broker {
                 Due::Offer(offer) => self.window_ended(at, offer, out),
                 Due::Call(call) => self.wait_ended(at, call, out),
                 Due::Job(job) => self.deadline_passed(job, out),
-                Due::Room => self.serve_queue(at, out),
+                Due::Room => {
+                    state.look = None;
+                    self.serve_queue(at, out);
+                }
             }
         }
     }

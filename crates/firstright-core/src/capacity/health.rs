@@ -11,6 +11,8 @@ const REFUSALS_TO_OPEN: u32 = 1;
 const FIRST_PAUSE: Span = Span(5 * SECOND);
 /// The longest pause.
 const MAX_PAUSE: Span = Span(5 * MINUTE);
+/// Where nobody else is left, a call is tried so long after the last failure, whatever the pause.
+const LAST_RESORT: Span = Span(2 * SECOND);
 
 /// What keeps calls from a deployment that is not full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ struct Trip {
     most: u32,
     count: u32,
     since: Timestamp,
+    last: Timestamp,
     until: Timestamp,
     pause: Span,
 }
@@ -92,6 +95,12 @@ impl Health {
         self.refusals.holds(at, self.probing)
     }
 
+    /// Since when it has rested from its last failure, if it has for long enough to be tried because nobody else is left.
+    pub fn last_resort(&self, at: Timestamp) -> Option<Timestamp> {
+        let tripped = self.failures.is_tripped() && !self.probing && self.aside_since(at).is_none();
+        Some(self.failures.last).filter(|last| tripped && at.since(*last) >= LAST_RESORT)
+    }
+
     /// A call is sent: if the breaker is half open, it is the probe.
     pub fn sent(&mut self) {
         self.probing = self.failures.is_tripped() || self.refusals.is_tripped();
@@ -122,7 +131,8 @@ impl Health {
 
 impl Trip {
     fn new(most: u32) -> Trip {
-        Trip { most, count: 0, since: Timestamp(0), until: Timestamp(0), pause: FIRST_PAUSE }
+        let (since, last, until) = (Timestamp(0), Timestamp(0), Timestamp(0));
+        Trip { most, count: 0, since, last, until, pause: FIRST_PAUSE }
     }
 
     fn is_tripped(&self) -> bool {
@@ -138,6 +148,7 @@ impl Trip {
         if self.count == 0 {
             self.since = at;
         }
+        self.last = at;
         self.count = self.count.saturating_add(1);
         if self.is_tripped() {
             self.until = at.plus(self.pause);

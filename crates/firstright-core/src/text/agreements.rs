@@ -16,7 +16,7 @@ use crate::text::place::{Place, Positions};
 use crate::text::walk::{Fields, Reader};
 use crate::text::{amend, clauses, sections};
 use crate::units::Currency;
-use crate::world::{Digest, World};
+use crate::world::{Digest, Limits, World};
 
 /// Files in a set: a company has a handful of contracts with amendments; more is a wrong directory.
 pub const MAX_FILES: usize = 64;
@@ -43,6 +43,7 @@ pub fn read_placed(sources: &[(String, String)]) -> (Option<(World, Positions)>,
     let mut roots: Vec<Fields<'_>> = trees.iter().map(|(tree, file)| root(tree, *file)).collect();
     let currency = currency(&mut roots, r);
     let mut draft = Draft::new(currency, digest(sources));
+    limits(&mut roots, r, &mut draft);
     sections::parties(&mut roots, r, &mut draft);
     sections::providers(&mut roots, r, &mut draft);
     sections::tenants(&mut roots, r, &mut draft);
@@ -70,6 +71,7 @@ impl Draft {
         let world = World {
             digest,
             currency,
+            limits: Limits::default(),
             parties: Vec::new(),
             providers: Vec::new(),
             deployments: Vec::new(),
@@ -141,6 +143,26 @@ fn currency(roots: &mut [Fields<'_>], r: &mut Reader<'_>) -> Currency {
         r.error_help(&root.at, "no-currency", "no file names the currency", help);
     }
     r.currency.unwrap_or(Currency(*b"XXX"))
+}
+
+/// How many calls may be open and waiting, which one file may say.
+fn limits(roots: &mut [Fields<'_>], r: &mut Reader<'_>, draft: &mut Draft) {
+    let mut written = false;
+    for root in roots.iter_mut() {
+        let Some(value) = root.value("limits") else { continue };
+        if core::mem::replace(&mut written, true) {
+            r.error(&value.at, "two-limits", "`limits` were given before");
+        }
+        let Some(mut f) = value.fields(r, "limits") else { continue };
+        let usual = Limits::default();
+        let mut limit = |key, most: u32| {
+            let given = f.opt(r, key, |v, r| v.integer(r, 1, u64::from(most)));
+            given.and_then(|number| u32::try_from(number).ok()).unwrap_or(most)
+        };
+        draft.world.limits =
+            Limits { open: limit("open", usual.open), waiting: limit("waiting", usual.waiting) };
+        f.finish(r);
+    }
 }
 
 /// SHA-256 over the length and the bytes of each name and each text, lengths as 64 bits little-endian.

@@ -13,12 +13,20 @@ use crate::text::walk::{Fields, MAX_LIST, Reader, Value};
 use crate::units::{SECOND, Span, Timestamp};
 use crate::usage::Tier;
 use crate::world::{
-    AgreementId, CapacityKind, Charge, Deployment, ModelId, Party, PartyId, Pool, Provider, ProviderId,
-    Rates, Tenant, World,
+    AgreementId, CapacityKind, Charge, Class, Deployment, MAX_WEIGHT, ModelId, Party, PartyId, Pool,
+    Provider, ProviderId, Rates, Tenant, World,
 };
 
 /// The data class of a tenant that names none, and the only one that a provider without a list is approved for.
 const GENERAL: &str = "general";
+
+/// The classes of tenants by their words.
+const CLASSES: [(&str, Class); 4] = [
+    ("critical", Class::Critical),
+    ("standard", Class::Standard),
+    ("sheddable", Class::Sheddable),
+    ("batch", Class::Batch),
+];
 
 /// An agreement before its clauses are read.
 pub(super) struct Head<'t> {
@@ -246,6 +254,12 @@ pub(super) fn tenants(roots: &mut [Fields<'_>], r: &mut Reader<'_>, draft: &mut 
             data_class: f.opt(r, "data-class", Value::id).unwrap_or_else(|| GENERAL.to_owned()),
             labels: f.texts(r, "labels"),
             max_wait: f.opt(r, "max-wait", |v, r| v.span(r)).unwrap_or_default(),
+            spill_after: f.opt(r, "spill-after", |v, r| v.span(r)).unwrap_or_default(),
+            class: f.opt(r, "class", |v, r| v.word(r, &CLASSES)).unwrap_or_default(),
+            weight: f
+                .opt(r, "weight", |v, r| v.integer(r, 1, u64::from(MAX_WEIGHT)))
+                .and_then(|weight| u32::try_from(weight).ok())
+                .unwrap_or(1),
             substitutes: f.opt(r, "substitutes", |v, r| substitutes(v, r, world)).unwrap_or_default(),
             charges: f
                 .tables(r, "charge", "a charge", MAX_LIST)

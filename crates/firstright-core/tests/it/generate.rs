@@ -71,7 +71,12 @@ const PARTIES: [&str; 5] = ["us", "azure", "oracle", "core", "soft"];
 
 /// The text of a world: 2 to 5 parties, several agreements that overlap, every kind of clause.
 pub fn law(tape: &mut Tape) -> String {
-    let mut text = String::from("currency = \"USD\"\n[[party]]\nid = \"us\"\noperator = true\n");
+    let mut text = String::from("currency = \"USD\"\n");
+    if tape.chance(25) {
+        let _ =
+            writeln!(text, "limits = {{ open = {}, waiting = {} }}", 4 + tape.below(9), 1 + tape.below(3));
+    }
+    text += "[[party]]\nid = \"us\"\noperator = true\n";
     let others = 1 + tape.below(4);
     for party in &PARTIES[1..=others] {
         let _ = write!(text, "[[party]]\nid = \"{party}\"\n");
@@ -157,12 +162,15 @@ fn provider(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
 
 fn tenant(tape: &mut Tape, text: &mut String, nth: usize) {
     let _ = write!(text, "[[tenant]]\nid = \"t{nth}\"\n");
-    let lines: [(&str, usize); 6] = [
+    let lines: [(&str, usize); 9] = [
         ("models = [\"gpt-4*\"]", 10),
         ("jurisdictions = [\"us\"]", 20),
         ("data-class = \"health\"", 20),
         ("labels = [\"gold\"]", 40),
         ("max-wait = \"45s\"", 60),
+        ("spill-after = \"3s\"", 40),
+        ("weight = 3", 25),
+        (["class = \"batch\"", "class = \"sheddable\"", "class = \"critical\""][nth % 3], 50),
         ("substitutes = { \"gpt-4o\" = \"gpt-mini\" }", 40),
     ];
     for (line, often) in lines {

@@ -15,3 +15,4 @@ mod said;
 mod scenarios;
 mod spec;
 mod tamper;
+mod turns;

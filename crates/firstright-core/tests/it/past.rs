@@ -13,6 +13,10 @@ use crate::generate::Event;
 
 pub struct CallPast<'a> {
     pub call: &'a Call,
+    pub arrived: Timestamp,
+    pub waits: bool,
+    /// When it was sent somewhere after a failure that was the provider's.
+    pub retried: Vec<Timestamp>,
     pub serving: Option<Place>,
     pub failures: Vec<(Timestamp, Place, FailureKind)>,
     pub ended: bool,
@@ -73,6 +77,16 @@ pub struct Past<'a> {
     pub good_runs: BTreeMap<ProviderId, u32>,
 }
 
+impl CallPast<'_> {
+    fn end(&mut self) {
+        (self.ended, self.waits) = (true, false);
+    }
+
+    pub fn need(&self) -> u64 {
+        self.call.input + self.call.max_output
+    }
+}
+
 impl<'a> Past<'a> {
     pub fn new(world: &'a World) -> Past<'a> {
         let (calls, jobs, leases, places, good_runs) = Default::default();
@@ -130,14 +144,16 @@ impl<'a> Past<'a> {
         self.fact = fact;
         match fact {
             Fact::CallArrived(call) => {
-                let fresh = CallPast { call, serving: None, failures: vec![], ended: false };
+                let (arrived, waits, retried, serving) = (self.now, false, vec![], None);
+                let fresh =
+                    CallPast { call, arrived, waits, retried, serving, failures: vec![], ended: false };
                 self.calls.entry(call.id).or_insert(fresh);
             }
             Fact::AttemptFailed { call, failure } => self.came_back(*call, Err(failure.kind)),
             Fact::CallSettled { call, ending, .. } => self.came_back(*call, Ok(*ending)),
             Fact::CallAbandoned { call } => {
                 let call = self.calls.get_mut(call);
-                call.into_iter().for_each(|call| call.ended |= call.serving.is_none());
+                call.into_iter().filter(|call| call.serving.is_none()).for_each(CallPast::end);
             }
             Fact::JobSubmitted(job) => {
                 let (unplaced, lost, stopped, finished) = (job.count, vec![], false, false);
@@ -217,11 +233,18 @@ impl<'a> Past<'a> {
         match action {
             Action::Serve { call, deployment, .. } => {
                 let place = Place::Deployment(*deployment);
-                self.calls.get_mut(call).into_iter().for_each(|call| call.serving = Some(place));
+                if let Some(call) = self.calls.get_mut(call) {
+                    (call.serving, call.waits) = (Some(place), false);
+                    let again = call.failures.last().is_some_and(|(.., kind)| kind.is_theirs());
+                    call.retried.extend(again.then_some(self.now));
+                }
                 self.places.entry(place).or_default().asked = true;
             }
             Action::Settle { call, .. } | Action::Refuse { call, .. } => {
-                self.calls.get_mut(call).into_iter().for_each(|call| call.ended = true);
+                self.calls.get_mut(call).into_iter().for_each(CallPast::end);
+            }
+            Action::Queue { call, .. } => {
+                self.calls.get_mut(call).into_iter().for_each(|call| call.waits = true);
             }
             Action::Offer { offer: id, job, holder, clause, terms, until } => {
                 let (id, clause, holder, terms, until) = (*id, *clause, *holder, *terms, *until);

@@ -192,6 +192,11 @@ fn the_cases_reach_every_action() {
                 let name = format!("{:?}", decision.action);
                 let name = name.split([' ', '{']).next().unwrap_or_default().to_string();
                 *seen.entry(name).or_insert(0u32) += 1;
+                for ground in &decision.grounds {
+                    let name = format!("{ground:?}");
+                    let name = name.split(['(', ' ', '{']).next().unwrap_or_default();
+                    *seen.entry(format!("ground:{name}")).or_insert(0) += 1;
+                }
                 if let Action::Serve { title, .. } | Action::Dispatch { title, .. } = &decision.action {
                     let evidence = title.releases().iter().flat_map(|one| one.evidence());
                     for one in evidence {
@@ -229,6 +234,10 @@ fn the_cases_reach_every_action() {
         "release:PartTaken",
         "release:CarvedOut",
         "release:SetAside",
+        "ground:Awaits",
+        "ground:Shed",
+        "ground:Crowded",
+        "ground:LastResort",
     ];
     let missing: Vec<&&str> = wanted.iter().filter(|name| !seen.contains_key(**name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?}; reached: {seen:?}");

@@ -28,11 +28,17 @@ impl<'a> Past<'a> {
                 let permitted =
                     instead.any(|(glob, to)| glob.matches(self.world.model(asked)) && to == model);
                 must(*model == asked || permitted, "a model that was not asked for")?; // [CH-6]
-                self.placed(&self.call(*call, *model)?, Place::Deployment(*deployment), 1, None, title)
+                let place = Place::Deployment(*deployment);
+                self.placed(&self.call(*call, *model)?, place, 1, None, title)?;
+                self.in_turn(*call, *model == asked, place, &decision.grounds)
             }
-            Action::Queue { call, .. } => self.call(*call, self.calls[call].call.model).map(drop),
+            Action::Queue { call, until } => {
+                self.call(*call, self.calls[call].call.model)?;
+                self.may_wait(*call, *until, &decision.grounds)
+            }
             Action::Refuse { call, refusal } => {
-                self.refused(&self.call(*call, self.calls[call].call.model)?, *refusal)
+                self.refused(&self.call(*call, self.calls[call].call.model)?, *refusal)?;
+                self.may_refuse(*call, &decision.grounds)
             }
             Action::Settle { call, .. } => must(!self.calls[call].ended, "a second outcome"),
             Action::Dispatch { job, place, count, hour, title, resumes, .. } => {

@@ -75,9 +75,10 @@ impl Room {
         }
     }
 
-    /// Had a call of so many tokens no room, so far as we can tell?
-    pub(super) fn is_short(&self, at: Timestamp, need: u64) -> bool {
-        let need = self.need(need);
+    /// Had a call of so many tokens no room beside what is kept for others, so far as we can tell?
+    pub(super) fn is_short(&self, at: Timestamp, need: u64, kept: u64) -> bool {
+        let kept = if matches!(self.kind, CapacityKind::Concurrent { .. }) { 0 } else { i128::from(kept) };
+        let need = self.need(need) + kept;
         // A token either way is rounding.
         at < self.blocked_until || self.free(at) < need + 1
     }
