@@ -96,7 +96,11 @@ impl Auditor {
         self.before = None;
         self.declared_now = matches!(record.fact, Fact::PoolDeclared { .. });
         let world = self.world.take();
+        let due = due_before(record);
         if let Some(world) = &world {
+            for decision in record.decisions.iter().take(due).filter(|one| of_call(one).is_some()) {
+                self.decision(world, record, decision);
+            }
             self.fact(world, record);
         }
         self.world = world;
@@ -105,8 +109,10 @@ impl Auditor {
         }
         let world = self.world.take();
         if let Some(world) = &world {
-            for decision in &record.decisions {
-                self.decision(world, record, decision);
+            for (nth, decision) in record.decisions.iter().enumerate() {
+                if nth >= due || of_call(decision).is_none() {
+                    self.decision(world, record, decision);
+                }
             }
             self.nothing_forgotten(&record.fact);
         } else if record
@@ -575,6 +581,24 @@ impl Auditor {
             self.must(kept, || format!("call {} was forgotten", id.0));
         }
     }
+}
+
+/// Which call a decision speaks of.
+fn of_call(decision: &Decision) -> Option<CallId> {
+    match &decision.action {
+        Action::Serve { call, .. }
+        | Action::Queue { call, .. }
+        | Action::Refuse { call, .. }
+        | Action::Settle { call, .. } => Some(*call),
+        _ => None,
+    }
+}
+
+/// So many of the first decisions of a record are of deadlines that fell due before its fact: those before the first that
+/// speaks of the fact's own call.
+fn due_before(record: &Record) -> usize {
+    let (Fact::CallSettled { call, .. } | Fact::AttemptFailed { call, .. }) = &record.fact else { return 0 };
+    record.decisions.iter().position(|one| of_call(one) == Some(*call)).unwrap_or(0)
 }
 
 /// What a title's evidence is judged against.

@@ -361,6 +361,8 @@ pub struct Play {
     waiting: Vec<CallId>,
     /// Most calls fail.
     flaky: bool,
+    /// Most of what happens is calls.
+    busy: bool,
     offers: Vec<(OfferId, PartyId, Terms)>,
     leases: Vec<(LeaseId, u32)>,
     numbers: u64,
@@ -382,6 +384,7 @@ pub fn play(tape: &mut Tape) -> Play {
         served: Vec::new(),
         waiting: Vec::new(),
         flaky: tape.chance(30),
+        busy: tape.chance(20),
         offers: Vec::new(),
         leases: Vec::new(),
         numbers: 0,
@@ -460,6 +463,9 @@ impl Play {
         }
         if self.flaky && tape.chance(50) {
             return if self.served.is_empty() { self.call(tape) } else { self.failed(tape) };
+        }
+        if self.busy && tape.chance(60) {
+            return self.call(tape);
         }
         match tape.below(34) {
             0..=7 => self.call(tape),

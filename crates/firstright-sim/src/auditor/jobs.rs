@@ -330,7 +330,9 @@ impl Auditor {
             }
         }
         let duration = job.left;
-        self.open(world, id, Lease { duration, ..lease });
+        // Its holder said nothing in this record: it was silent until a window's end, which comes before the fact.
+        let before = self.declared_now && taken.is_some();
+        self.open(world, id, Lease { duration, ..lease }, before);
     }
 
     /// A lease goes on where its process died: the same place, count, price and title.
@@ -348,14 +350,15 @@ impl Auditor {
         self.must(same && ended && !stopped, || {
             format!("lease {} does not go on where lease {} was", id.0, before.0)
         });
-        self.open(world, id, Lease { duration: left_of(&old), planned: old.planned, ..lease });
+        self.open(world, id, Lease { duration: left_of(&old), planned: old.planned, ..lease }, false);
     }
 
-    fn open(&mut self, world: &World, id: LeaseId, lease: Lease) {
+    /// A lease opens; `before` what its provider declares in this record, which then leaves it out already.
+    fn open(&mut self, world: &World, id: LeaseId, lease: Lease, before: bool) {
         if let Place::Pool(provider, nth) = lease.place {
             let pool = self.pools.entry((provider, nth)).or_default();
             pool.0 += lease.count;
-            pool.1 = pool.1.map(|free| free.saturating_sub(lease.count));
+            pool.1 = pool.1.map(|free| if before { free } else { free.saturating_sub(lease.count) });
         }
         *self.running.entry(lease.job).or_default() += 1;
         let provider = &world.provider(law::provider_of(world, lease.place)).id;
