@@ -154,7 +154,8 @@ impl Field {
             Operation::Store | Operation::FineTuning | Operation::Videos => {
                 matches!(self, Self::Model | Self::Stream | Self::PreviousResponseId)
             }
-            _ => true,
+            // A picture's background is a word.
+            _ => self != Self::Background || operation == Operation::Responses,
         }
     }
 
@@ -302,9 +303,12 @@ impl<'a> Reader<'a> {
                 self.peek.max_output_tokens = self.peek.max_output_tokens.max(bound);
             }
             Field::N | Field::BestOf => {
+                // OpenAI's `best_of` may be 0, which asks for nothing beside `n`.
+                let least = u64::from(field == Field::N);
                 let choices = integer(scanner, field)?.unwrap_or(1);
-                if !(1..=MAX_CHOICES).contains(&choices) {
-                    return Err(refuse("invalid_value", field, "be between 1 and 128"));
+                if !(least..=MAX_CHOICES).contains(&choices) {
+                    let must = if least == 0 { "be between 0 and 128" } else { "be between 1 and 128" };
+                    return Err(refuse("invalid_value", field, must));
                 }
                 self.peek.choices = self.peek.choices.max(choices);
             }

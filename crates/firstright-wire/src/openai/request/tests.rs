@@ -42,6 +42,14 @@ fn nulls_are_absent() {
 }
 
 #[test]
+fn what_another_operation_means_by_a_name_is_left_to_it() {
+    let picture = br#"{"model":"m","prompt":"p","background":"transparent"}"#;
+    assert!(!peek(Operation::ImagesGenerations, picture).unwrap().pins.background);
+    assert_eq!(peek(Operation::Completions, br#"{"model":"m","best_of":0}"#).unwrap().choices, 1);
+    assert_eq!(chat(r#"{"n":0}"#).unwrap_err().param, Some("n"));
+}
+
+#[test]
 fn refusals() {
     let too_long = format!(r#"{{"model":"{}"}}"#, "m".repeat(MAX_MODEL_BYTES + 1));
     for (body, code, param) in [
