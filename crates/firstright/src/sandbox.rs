@@ -32,6 +32,7 @@ mod refusal;
 mod responses;
 mod stream;
 mod text;
+mod tools;
 
 use clock::Clock;
 use shared::Shared;

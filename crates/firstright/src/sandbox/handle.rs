@@ -106,7 +106,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
             (Dialect::Bedrock, _) => Shape::Converse(converse::Messages(meta)),
             (Dialect::Gemini, _) => Shape::Generate(generate::Events(meta)),
             (_, Operation::Responses) => Shape::Responses(responses::Events::new(meta)),
-            _ => Shape::Chat(chat::Chunks::new(meta, asked.include_usage)),
+            _ => Shape::Chat(chat::Chunks::new(meta, asked.include_usage, asked.called.clone())),
         };
         // Headers and preamble come some time before the first token, so that nobody takes them for it.
         tokio::time::sleep(first_token * 2 / 3).await;
@@ -123,7 +123,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
         (Dialect::Anthropic, _) => messages::whole(&meta, tokens),
         (Dialect::Bedrock, _) => converse::whole(&meta, tokens),
         (Dialect::Gemini, _) => generate::whole(&meta, tokens),
-        (_, Operation::Chat) => chat::whole(&meta, tokens),
+        (_, Operation::Chat) => chat::whole(&meta, tokens, asked.called.as_ref()),
         (_, Operation::Responses) => responses::whole(&meta, tokens),
         (_, Operation::Embeddings) => {
             answer::embeddings(&meta, asked.results, asked.dimensions, asked.base64, rng)

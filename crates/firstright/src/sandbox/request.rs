@@ -3,7 +3,10 @@
 use firstright_sim::cloud::{Dialect, Operation};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::tools::{self, Called};
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +41,8 @@ pub(super) struct Asked {
     pub(super) results: u64,
     pub(super) dimensions: u64,
     pub(super) base64: bool,
+    /// A tool is called instead of text written.
+    pub(super) called: Option<Called>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +56,8 @@ struct Body<'a> {
     n: Option<u64>,
     dimensions: Option<u64>,
     encoding_format: Option<String>,
+    tools: Option<Value>,
+    tool_choice: Option<Value>,
     #[serde(borrow)]
     messages: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -127,6 +134,7 @@ fn foreign(dialect: Dialect, body: &[u8]) -> Result<Asked, String> {
         results: between("candidateCount", config.candidate_count.unwrap_or(1), 1)?,
         dimensions: DEFAULT_DIMENSIONS,
         base64: false,
+        called: None,
     })
 }
 
@@ -154,6 +162,10 @@ fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
     if stream && matches!(operation, Operation::Embeddings | Operation::Images) {
         return Err("the sandbox doesn't stream this operation".to_owned());
     }
+    let called = match operation {
+        Operation::Chat => tools::called(body.tools.as_ref(), body.tool_choice.as_ref())?,
+        Operation::Responses | Operation::Embeddings | Operation::Images => None,
+    };
     Ok(Asked {
         model: body.model,
         stream,
@@ -165,6 +177,7 @@ fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
         results,
         dimensions: between("dimensions", body.dimensions.unwrap_or(DEFAULT_DIMENSIONS), MAX_DIMENSIONS)?,
         base64: body.encoding_format.as_deref() == Some("base64"),
+        called,
     })
 }
 
