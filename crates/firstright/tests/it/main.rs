@@ -1,8 +1,10 @@
 //! The binary's parts as a user meets them.
 
 mod dialects;
+mod clients;
 mod world;
 
+mod conformance;
 mod crash;
 mod gateway;
 mod importing;
