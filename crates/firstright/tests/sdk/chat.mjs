@@ -172,6 +172,33 @@ const tests = {
     assert.ok((await azure.images.generate({ model: "gpt-image-1", prompt: "A bill" })).data[0].b64_json);
   },
 
+  async azureV1() {
+    // The newer way to Azure: OpenAI's client with Azure's path, whose models are deployments.
+    const plain = client(APP, { baseURL: `${URL}/openai/v1` });
+    for (const model of CHAT_MODELS) {
+      assert.equal((await plain.chat.completions.create({ model, messages: ASK })).usage.completion_tokens, 24);
+      assert.equal((await plain.responses.create({ model, input: "Who?" })).usage.output_tokens, 24);
+    }
+    // Azure's client with that path names the deployment in the path nevertheless.
+    const options = { baseURL: `${URL}/openai/v1`, apiVersion: "preview", apiKey: APP, maxRetries: 0 };
+    const azure = new openai.AzureOpenAI(options);
+    assert.ok((await azure.chat.completions.create({ model: "gpt-4o", messages: ASK })).choices.length);
+  },
+
+  async tools() {
+    const parameters = { type: "object", properties: { city: { type: "string" }, days: { type: "integer" } } };
+    const tools = [{ type: "function", function: { name: "weather", parameters } }];
+    for (const model of CHAT_MODELS) {
+      const asked = { model, messages: ASK, tools, tool_choice: "required" };
+      const [choice] = (await client().chat.completions.create(asked)).choices;
+      const called = JSON.parse(choice.message.tool_calls[0].function.arguments);
+      assert.deepEqual(called, { city: "home", days: 2 });
+      const whole = await client().chat.completions.stream(asked).finalChatCompletion();
+      assert.equal(whole.choices[0].finish_reason, "tool_calls");
+      assert.deepEqual(JSON.parse(whole.choices[0].message.tool_calls[0].function.arguments), called);
+    }
+  },
+
   async headers() {
     const asked = client().chat.completions.create({ model: "gpt-4o", messages: ASK }).withResponse();
     const { data, response } = await asked;

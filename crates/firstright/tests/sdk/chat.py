@@ -1,6 +1,7 @@
 """Does OpenAI's own Python client, unmodified, work against Firstright? `it/sdk.rs` starts the world that it is run in."""
 
 import asyncio
+import json
 import os
 import time
 
@@ -186,6 +187,41 @@ def test_azure_client():
     assert azure.embeddings.create(model="text-embedding-3-large", input="one").data[0].embedding
     assert azure.images.generate(model="gpt-image-1", prompt="A bill of lading").data[0].b64_json
     assert {model.id for model in azure.models.list()} >= {"gpt-4o"}
+
+
+def test_azure_v1():
+    # The newer way to Azure: OpenAI's client with Azure's path, whose models are deployments.
+    plain = openai.OpenAI(base_url=f"{URL}/openai/v1", api_key=APP, max_retries=0, timeout=30)
+    for model in CHAT_MODELS:
+        assert plain.chat.completions.create(model=model, messages=ASK).usage.completion_tokens == 24
+        check_chat_stream(plain.chat.completions.create, False, model=model)
+        assert plain.responses.create(model=model, input="Who?").usage.output_tokens == 24
+    assert plain.embeddings.create(model="text-embedding-3-large", input="one").data[0].embedding
+    # Azure's client with that path names the deployment in the path nevertheless.
+    azure = openai.AzureOpenAI(
+        base_url=f"{URL}/openai/v1", api_version="preview", api_key=APP, max_retries=0, timeout=30
+    )
+    assert azure.chat.completions.create(model="gpt-4o", messages=ASK).usage.completion_tokens == 24
+
+
+def test_tools():
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": parameters}}]
+    for model in CHAT_MODELS:
+        create = client().chat.completions.create
+        asked = {"model": model, "messages": ASK, "tools": tools, "tool_choice": "required"}
+        choice = create(**asked).choices[0]
+        (call,) = choice.message.tool_calls
+        assert choice.finish_reason == "tool_calls" and call.function.name == "weather", choice
+        arguments = json.loads(call.function.arguments)
+        assert arguments == {"city": "home", "days": 2}, arguments
+        names, pieces = [], []
+        for chunk in create(**asked, stream=True):
+            for delta in (one for choice in chunk.choices for one in choice.delta.tool_calls or []):
+                names.append(delta.function.name)
+                pieces.append(delta.function.arguments or "")
+        assert [name for name in names if name] == ["weather"], names
+        assert json.loads("".join(pieces)) == arguments, pieces
 
 
 def test_headers():
