@@ -5,3 +5,4 @@ mod rights;
 mod faults;
 mod leaving;
 mod load;
+mod garbage;
