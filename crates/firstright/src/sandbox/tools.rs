@@ -43,7 +43,7 @@ pub(super) fn called(tools: Option<&Value>, choice: Option<&Value>) -> Result<Op
         serde_json::from_value(tools).map_err(|error| format!("Invalid 'tools': {error}"))?;
     let mut functions = tools.into_iter().map(|tool| tool.function);
     let found =
-        functions.find(|function| wanted.is_none_or(|wanted| *wanted == Value::from(&*function.name)));
+        functions.find(|function| wanted.is_none_or(|wanted| wanted.as_str() == Some(&function.name)));
     let found = found.ok_or("Invalid 'tool_choice': no such tool.")?;
     let arguments = argument(&found.parameters, 0);
     let arguments = if arguments.is_object() { arguments } else { json!({}) };
