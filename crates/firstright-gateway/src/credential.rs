@@ -228,6 +228,26 @@ impl Credential {
         }
     }
 
+    /// What it proves with.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// A text of the provider's without the secret, should it repeat it.
+    pub fn redacted(&self, text: &str) -> String {
+        let secrets = match &self.proof {
+            Proof::Header(_, secret) => vec![secret.clone()],
+            Proof::Tokens(tokens) => tokens.secrets(),
+            Proof::Oci(_) => Vec::new(),
+            Proof::Aws(key) => key.secrets(),
+        };
+        secrets.iter().fold(text.to_owned(), |text, secret| {
+            let secret = secret.text();
+            let bare = secret.strip_prefix("Bearer ").unwrap_or(secret);
+            if bare.is_empty() { text } else { text.replace(bare, "…") }
+        })
+    }
+
     /// What is known of it.
     pub fn health(&self) -> Health {
         let plain = |kind| Health { kind, ends_in_s: None, failure: None };
@@ -250,11 +270,15 @@ impl Bound {
     }
 }
 
-/// Their clock less ours, in seconds, if an answer says theirs and that tells.
-pub fn skew_of(headers: &HeaderMap) -> Option<i64> {
+/// Their clock less ours, in seconds, if an answer says theirs.
+pub fn clock_ahead_s(headers: &HeaderMap) -> Option<i64> {
     let theirs = headers.get(header::DATE).and_then(|value| date::parse_http(value.as_bytes()))?;
-    let skew = i64::try_from(theirs).ok()?.checked_sub(i64::try_from(now_s()).ok()?)?;
-    (skew.abs() > SKEW_TOLD_S).then_some(skew)
+    i64::try_from(theirs).ok()?.checked_sub(i64::try_from(now_s()).ok()?)
+}
+
+/// The same, if it is so much that it tells.
+fn skew_of(headers: &HeaderMap) -> Option<i64> {
+    clock_ahead_s(headers).filter(|skew| skew.abs() > SKEW_TOLD_S)
 }
 
 /// Seconds since 1970.

@@ -17,6 +17,7 @@ mod attempt;
 pub mod answer;
 pub mod told;
 mod refuse;
+pub mod probe;
 
 pub mod listen;
 pub mod upstream;

@@ -14,6 +14,7 @@ mod body;
 mod connection;
 mod deadline;
 mod dial;
+mod egress;
 mod exchange;
 mod pool;
 mod request;
@@ -103,6 +104,15 @@ impl Client {
         }
         let connection = dial::dial(target, budgets.connect).await?;
         exchange::exchange(connection, &mut outgoing, budgets, &self.pool).await
+    }
+
+    /// Opens a connection and keeps it for the next request.
+    ///
+    /// # Errors
+    /// If there is none to be had within the budget.
+    pub async fn open(&self, target: &Target, budgets: &Budgets) -> Result<(), SendError> {
+        self.pool.keep(dial::dial(target, budgets.connect).await?);
+        Ok(())
     }
 
     /// Connections that wait for use, over all targets.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firstright_core::scope::Glob;
-use firstright_core::world::World;
+use firstright_core::world::{DeploymentId, World};
 use firstright_gateway::credential::{Credential, Proof, Secret};
 use firstright_gateway::endpoint::{Dialect, Endpoint};
 use firstright_gateway::keys::{Keys, Principal, digest_of};
@@ -165,6 +165,9 @@ pub struct DeploymentConfig {
     pub key: Option<SecretRef>,
     /// Another credential than a key.
     pub auth: Option<AuthConfig>,
+    /// The host's name may lead to a private address.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 /// Languages by name.
@@ -179,6 +182,9 @@ pub enum DialectName {
     /// Azure's dated deployment paths.
     AzureDated,
 }
+
+/// An entry's deployment and endpoint, or why it cannot be used.
+pub(crate) type Made = Result<(DeploymentId, Endpoint), String>;
 
 /// Where a secret is: never in the file itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,18 +278,26 @@ impl Config {
     /// If an entry names no deployment of the law, or its URL, dialect or secret cannot be used.
     pub fn endpoints(&self, world: &World) -> Result<Vec<Option<Endpoint>>, String> {
         let mut endpoints = vec![None; world.deployments.len()];
-        let mut proofs = Proofs::default();
-        for entry in &self.deployments {
+        for (entry, made) in self.each_endpoint(world) {
             let fail = |why: String| format!("failed to use deployment `{}`: {why}", entry.id);
-            let id = world.find_deployment(&entry.id);
-            let id = id.ok_or_else(|| fail("the law has no deployment of this id".to_string()))?;
-            let model = world.model(world.deployment(id).model);
-            let endpoint = entry.endpoint(model, &mut proofs).map_err(fail)?;
+            let (id, endpoint) = made.map_err(fail)?;
             if endpoints[id.index()].replace(endpoint).is_some() {
                 return Err(fail("it is configured twice".to_string()));
             }
         }
         Ok(endpoints)
+    }
+
+    /// Each entry with its endpoint, or why it cannot be used. Equal credentials are one.
+    pub(crate) fn each_endpoint(&self, world: &World) -> Vec<(&DeploymentConfig, Made)> {
+        let mut proofs = Proofs::default();
+        let mut made = |entry: &DeploymentConfig| {
+            let id = world.find_deployment(&entry.id);
+            let id = id.ok_or_else(|| "the law has no deployment of this id".to_string())?;
+            let endpoint = entry.endpoint(world.model(world.deployment(id).model), &mut proofs)?;
+            Ok((id, endpoint))
+        };
+        self.deployments.iter().map(|entry| (entry, made(entry))).collect()
     }
 
     /// The keys.
@@ -338,6 +352,7 @@ impl Config {
 impl DeploymentConfig {
     fn endpoint(&self, model: &str, proofs: &mut Proofs) -> Result<Endpoint, String> {
         let (target, prefix) = target(&self.url)?;
+        let target = if self.allow_private { target.allow_private() } else { target };
         let dialect = match (self.dialect, &self.version) {
             (DialectName::OpenAi, None) => Dialect::OpenAi { prefix },
             (DialectName::AzureV1, None) => Dialect::AzureV1,
@@ -374,6 +389,16 @@ fn target(text: &str) -> Result<(Target, String), String> {
     };
     let target = target.map_err(|error| format!("failed to {error}"))?;
     Ok((target, url.path().trim_end_matches('/').to_string()))
+}
+
+/// Says where it is, not what.
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SecretRef::Env(name) => write!(f, "the environment variable `{name}`"),
+            SecretRef::File(path) => write!(f, "the file `{}`", path.display()),
+        }
+    }
 }
 
 impl SecretRef {

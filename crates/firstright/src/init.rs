@@ -1,5 +1,5 @@
 //! How does one begin? `firstright init` writes a commented configuration and a law to go with it, from the providers'
-//! keys that it finds in the environment. It writes names of variables, never what they hold.
+//! credentials that it finds in the environment. Where a secret is, it writes the variable's name, never what it holds.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -16,60 +16,166 @@ pub struct Args {
     folder: PathBuf,
 }
 
-/// A provider that the environment has a key for.
+/// A provider that the environment may have a credential for.
 struct Known {
-    /// The variable with the key.
-    variable: &'static str,
     party: &'static str,
-    /// The base URL, or the variable that has it.
-    url: Url,
+    /// What must be set.
+    variables: &'static [&'static str],
+    /// The base URL. `${NAME}` is what a variable holds.
+    url: &'static str,
     dialect: &'static str,
     model: &'static str,
+    /// What the provider calls the model, if not the same.
+    name: &'static str,
+    /// The line of the credential. `${NAME}` is what a variable holds that is no secret.
+    credential: &'static str,
 }
 
-enum Url {
-    Fixed(&'static str),
-    Variable(&'static str),
-}
-
-/// Providers that are looked for, those with committed capacity first.
-const KNOWN: [Known; 5] = [
+/// Providers that are looked for, those with committed capacity first; of one party the first that is found.
+const KNOWN: [Known; 14] = [
     Known {
-        variable: "AZURE_OPENAI_API_KEY",
         party: "microsoft",
-        url: Url::Variable("AZURE_OPENAI_ENDPOINT"),
+        variables: &["AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"],
+        url: "${AZURE_OPENAI_ENDPOINT}",
         dialect: "azure-v1",
         model: "gpt-4o",
+        name: "gpt-4o",
+        credential: "key = { env = \"AZURE_OPENAI_API_KEY\" }",
     },
     Known {
-        variable: "OPENAI_API_KEY",
+        party: "microsoft",
+        variables: &["AZURE_OPENAI_ENDPOINT", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"],
+        url: "${AZURE_OPENAI_ENDPOINT}",
+        dialect: "azure-v1",
+        model: "gpt-4o",
+        name: "gpt-4o",
+        credential: "auth = { entra = { tenant = \"${AZURE_TENANT_ID}\", client-id = \"${AZURE_CLIENT_ID}\", client-secret = { env = \"AZURE_CLIENT_SECRET\" } } }",
+    },
+    Known {
+        party: "microsoft",
+        variables: &[
+            "AZURE_OPENAI_ENDPOINT",
+            "AZURE_TENANT_ID",
+            "AZURE_CLIENT_ID",
+            "AZURE_FEDERATED_TOKEN_FILE",
+        ],
+        url: "${AZURE_OPENAI_ENDPOINT}",
+        dialect: "azure-v1",
+        model: "gpt-4o",
+        name: "gpt-4o",
+        credential: "auth = { entra = { tenant = \"${AZURE_TENANT_ID}\", client-id = \"${AZURE_CLIENT_ID}\", federated-token = \"${AZURE_FEDERATED_TOKEN_FILE}\" } }",
+    },
+    // App Service and Container Apps.
+    Known {
+        party: "microsoft",
+        variables: &["AZURE_OPENAI_ENDPOINT", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"],
+        url: "${AZURE_OPENAI_ENDPOINT}",
+        dialect: "azure-v1",
+        model: "gpt-4o",
+        name: "gpt-4o",
+        credential: "auth = { managed-identity = {} }",
+    },
+    // The variables of Oracle's command line.
+    Known {
+        party: "oracle",
+        variables: &[
+            "OCI_CLI_REGION",
+            "OCI_CLI_TENANCY",
+            "OCI_CLI_USER",
+            "OCI_CLI_FINGERPRINT",
+            "OCI_CLI_KEY_FILE",
+        ],
+        url: "https://inference.generativeai.${OCI_CLI_REGION}.oci.oraclecloud.com/openai/v1",
+        dialect: "open-ai",
+        model: "gpt-oss-120b",
+        name: "openai.gpt-oss-120b",
+        credential: "auth = { oci = { tenancy = \"${OCI_CLI_TENANCY}\", user = \"${OCI_CLI_USER}\", fingerprint = \"${OCI_CLI_FINGERPRINT}\", private-key = { file = \"${OCI_CLI_KEY_FILE}\" } } }",
+    },
+    Known {
+        party: "amazon",
+        variables: &["AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK"],
+        url: "https://bedrock-runtime.${AWS_REGION}.amazonaws.com/openai/v1",
+        dialect: "open-ai",
+        model: "gpt-oss-120b",
+        name: "openai.gpt-oss-120b-1:0",
+        credential: "key = { env = \"AWS_BEARER_TOKEN_BEDROCK\" }",
+    },
+    Known {
+        party: "amazon",
+        variables: &["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
+        url: "https://bedrock-runtime.${AWS_REGION}.amazonaws.com/openai/v1",
+        dialect: "open-ai",
+        model: "gpt-oss-120b",
+        name: "openai.gpt-oss-120b-1:0",
+        credential: "auth = { aws = { region = \"${AWS_REGION}\", access-key-id = { env = \"AWS_ACCESS_KEY_ID\" }, secret-access-key = { env = \"AWS_SECRET_ACCESS_KEY\" }, session-token = { env = \"AWS_SESSION_TOKEN\" } } }",
+    },
+    Known {
+        party: "amazon",
+        variables: &["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        url: "https://bedrock-runtime.${AWS_REGION}.amazonaws.com/openai/v1",
+        dialect: "open-ai",
+        model: "gpt-oss-120b",
+        name: "openai.gpt-oss-120b-1:0",
+        credential: "auth = { aws = { region = \"${AWS_REGION}\", access-key-id = { env = \"AWS_ACCESS_KEY_ID\" }, secret-access-key = { env = \"AWS_SECRET_ACCESS_KEY\" } } }",
+    },
+    Known {
+        party: "google",
+        variables: &["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"],
+        url: "https://${GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/${GOOGLE_CLOUD_PROJECT}/locations/${GOOGLE_CLOUD_LOCATION}/endpoints/openapi",
+        dialect: "open-ai",
+        model: "gemini-2.5-flash",
+        name: "google/gemini-2.5-flash",
+        credential: "auth = { gcp = { service-account = { file = \"${GOOGLE_APPLICATION_CREDENTIALS}\" } } }",
+    },
+    Known {
+        party: "google",
+        variables: &["GEMINI_API_KEY"],
+        url: "https://generativelanguage.googleapis.com/v1beta/openai",
+        dialect: "open-ai",
+        model: "gemini-2.5-flash",
+        name: "gemini-2.5-flash",
+        credential: "key = { env = \"GEMINI_API_KEY\" }",
+    },
+    Known {
         party: "openai",
-        url: Url::Fixed("https://api.openai.com/v1"),
+        variables: &["OPENAI_API_KEY"],
+        url: "https://api.openai.com/v1",
         dialect: "open-ai",
         model: "gpt-4o",
+        name: "gpt-4o",
+        credential: "key = { env = \"OPENAI_API_KEY\" }",
     },
     Known {
-        variable: "OPENROUTER_API_KEY",
         party: "openrouter",
-        url: Url::Fixed("https://openrouter.ai/api/v1"),
+        variables: &["OPENROUTER_API_KEY"],
+        url: "https://openrouter.ai/api/v1",
         dialect: "open-ai",
         model: "gpt-4o",
+        name: "openai/gpt-4o",
+        credential: "key = { env = \"OPENROUTER_API_KEY\" }",
     },
     Known {
-        variable: "NEBIUS_API_KEY",
         party: "nebius",
-        url: Url::Fixed("https://api.studio.nebius.com/v1"),
+        variables: &["NEBIUS_API_KEY"],
+        url: "https://api.studio.nebius.com/v1",
         dialect: "open-ai",
-        model: "gpt-4o",
+        model: "gpt-oss-120b",
+        name: "openai/gpt-oss-120b",
+        credential: "key = { env = \"NEBIUS_API_KEY\" }",
     },
     Known {
-        variable: "TOGETHER_API_KEY",
         party: "together",
-        url: Url::Fixed("https://api.together.xyz/v1"),
+        variables: &["TOGETHER_API_KEY"],
+        url: "https://api.together.xyz/v1",
         dialect: "open-ai",
-        model: "gpt-4o",
+        model: "gpt-oss-120b",
+        name: "openai/gpt-oss-120b",
+        credential: "key = { env = \"TOGETHER_API_KEY\" }",
     },
 ];
+
+/// Without any, the law and configuration show these two.
+const EXAMPLES: [usize; 2] = [0, 10];
 
 /// Writes the files; never over one that is there.
 ///
@@ -90,39 +196,66 @@ pub fn run(args: &Args) -> Result<(), String> {
     println!("wrote {} and {}", config.display(), law.display());
     match found.as_slice() {
         [] => {
-            println!("no provider's key was found in the environment: the providers are examples to fill in")
+            println!(
+                "no provider's credential was found in the environment: the providers are examples to fill in"
+            )
         }
         found => {
-            let names: Vec<&str> = found.iter().map(|one| one.known.variable).collect();
-            println!("found {}", names.join(", "));
+            let names =
+                found.iter().map(|one| format!("{} ({})", one.known.party, one.known.variables.join(", ")));
+            println!("found {}", names.collect::<Vec<_>>().join("; "));
         }
     }
-    println!("your key, shown once and kept nowhere:\n  {key}\nnext: firstright check {}", law.display());
+    println!(
+        "your key, shown once and kept nowhere:\n  {key}\nnext: firstright check {}, firstright providers test",
+        law.display()
+    );
     Ok(())
 }
 
-/// A provider that was found, with its base URL.
+/// A provider that was found, with its lines filled in.
 struct Found {
     known: &'static Known,
     url: String,
+    credential: String,
 }
 
 fn find(variable: impl Fn(&str) -> Option<String>) -> Vec<Found> {
-    let found = KNOWN.iter().filter_map(|known| {
-        variable(known.variable)?;
-        let url = match known.url {
-            Url::Fixed(url) => url.to_string(),
-            Url::Variable(name) => variable(name)?.trim_end_matches('/').to_string(),
-        };
-        Some(Found { known, url })
-    });
-    found.collect()
+    let mut found: Vec<Found> = Vec::new();
+    for known in &KNOWN {
+        let is_set = known.variables.iter().all(|name| variable(name).is_some());
+        if !is_set || found.iter().any(|one| one.known.party == known.party) {
+            continue;
+        }
+        let filled = filled(known.url, &variable).zip(filled(known.credential, &variable));
+        found.extend(filled.map(|(url, credential)| {
+            let url = url.trim_end_matches('/').to_string();
+            Found { known, url, credential }
+        }));
+    }
+    found
+}
+
+/// Puts what variables hold in their places. None if it could not stand between quotes.
+fn filled(text: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut parts = text.split("${");
+    let mut filled = parts.next()?.to_string();
+    for part in parts {
+        let (name, rest) = part.split_once('}')?;
+        let value = variable(name)?;
+        if value.contains(['"', '\\']) || value.contains(char::is_control) {
+            return None;
+        }
+        filled.push_str(&value);
+        filled.push_str(rest);
+    }
+    Some(filled)
 }
 
 /// A law in which the first provider found holds a standing first refusal, and the others take the rest.
 fn law_text(found: &[Found]) -> String {
     let example =
-        [Found { known: &KNOWN[0], url: String::new() }, Found { known: &KNOWN[1], url: String::new() }];
+        EXAMPLES.map(|at| Found { known: &KNOWN[at], url: String::new(), credential: String::new() });
     let found = if found.is_empty() { &example } else { found };
     let mut text = String::from(
         "# The law: who may serve what, and who must be asked first. docs/agreements.md explains every key.\n\
@@ -154,12 +287,11 @@ fn config_text(found: &[Found], key: &str) -> String {
     let mut text = REFERENCE.replace("agreements/minimal.toml", "agreements/first.toml");
     let _ = write!(text, "\n[[key]]\nid = \"first\"\ntenant = \"app\"\nsha256 = \"{}\"\n", hex_digest(key));
     for one in found {
-        let Known { party, model, dialect, variable, .. } = one.known;
+        let Known { party, model, name, dialect, .. } = one.known;
         let _ = write!(
             text,
-            "\n[[deployment]]\nid = \"{party}-{model}\"\nurl = \"{}\"\ndialect = \"{dialect}\"\n\
-             key = {{ env = \"{variable}\" }}\n",
-            one.url
+            "\n[[deployment]]\nid = \"{party}-{model}\"\nurl = \"{}\"\ndialect = \"{dialect}\"\nname = \"{name}\"\n{}\n",
+            one.url, one.credential
         );
     }
     text

@@ -14,5 +14,6 @@ pub mod record;
 pub mod keys;
 pub mod init;
 pub mod import;
+pub mod providers;
 pub mod sandbox;
 pub mod simulate;

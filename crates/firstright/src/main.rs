@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, import, init, jobs, keys, law, record, sandbox, serve, simulate, trial};
+use firstright::{demo, import, init, jobs, keys, law, providers, record, sandbox, serve, simulate, trial};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,6 +26,8 @@ enum Command {
     Init(init::Args),
     /// Bring the configuration of another gateway, with a report of what became of each line.
     Import(import::Args),
+    /// Test the providers: credentials, model, stream, limits and clock of each deployment.
+    Providers(providers::Args),
     /// Check the law: every problem with its file and line.
     Check(law::Args),
     /// Try the law on scenarios: what would be decided, and why.
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Providers(args) => providers::run(&args),
         Command::Check(args) => law::run(&args),
         Command::Try(args) => trial::run(&args),
         Command::Key(args) => keys::run(&args),

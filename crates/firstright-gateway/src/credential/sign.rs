@@ -203,6 +203,11 @@ impl AwsKey {
         head.header("authorization", value.as_bytes()).map(drop)
     }
 
+    /// What is not to be shown.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        std::iter::once(&self.secret).chain(&self.session_token).cloned().collect()
+    }
+
     fn key_for(&self, scope: &sigv4::Scope<'_>) -> hmac::Key {
         let mut kept = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         let [day, ..] = scope.steps();

@@ -24,8 +24,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two fetches that fail.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A token younger than this that is refused is not fetched anew: the next one would be refused too.
-const TOO_YOUNG: Duration = Duration::from_secs(10);
+/// Between two renewals because of a refusal: a provider that refuses every token is not asked with a new one each time.
+const BETWEEN_FORCED: Duration = Duration::from_secs(10);
 
 /// The token of one grant, shared by all threads and by all deployments that use the grant.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ struct State {
     held: Option<Held>,
     flying: bool,
     failure: Option<Failure>,
+    /// When a refusal last had a token renewed.
+    forced: Option<Instant>,
     /// Fetches that gave a token.
     count: u64,
 }
@@ -50,7 +52,6 @@ struct State {
 struct Held {
     bearer: Secret,
     number: u64,
-    since: Instant,
     renew_at: Instant,
     end: Instant,
 }
@@ -175,7 +176,7 @@ impl Tokens {
                 let end = now + life.saturating_sub(MARGIN).max(life / 2);
                 let bearer = Secret::bearer(&token.access_token);
                 let (number, renew_at) = (state.count, now + early(life));
-                state.held = Some(Held { bearer, number, since: now, renew_at, end });
+                state.held = Some(Held { bearer, number, renew_at, end });
             }
             Err(error) => {
                 let pause = state.failure.as_ref().map_or(FIRST_PAUSE, |failure| failure.pause * 2);
@@ -193,14 +194,21 @@ impl Tokens {
     /// The provider refused this token: true if there is or will be another.
     pub(super) fn renew(&self, number: u64) -> bool {
         let mut state = self.state();
-        match &state.held {
-            Some(held) if held.number != number => true,
-            Some(held) if held.since.elapsed() < TOO_YOUNG => false,
-            _ => {
-                state.held = None;
-                true
-            }
+        if state.held.as_ref().is_none_or(|held| held.number != number) {
+            return true;
         }
+        let now = Instant::now();
+        if state.forced.is_some_and(|forced| now.duration_since(forced) < BETWEEN_FORCED) {
+            return false;
+        }
+        state.forced = Some(now);
+        state.held = None;
+        true
+    }
+
+    /// The token, if there is one.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        self.state().held.iter().map(|held| held.bearer.clone()).collect()
     }
 
     pub(super) fn health(&self) -> Health {

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, Transport};
+use super::egress::allowed;
 use super::exchange::{SendError, SendErrorKind};
 use super::target::Target;
 
@@ -43,7 +44,13 @@ async fn dial_in(target: &Target, budget: Duration) -> Result<Connection, SendEr
 async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendError> {
     let resolve = |error| SendError::unsent(SendErrorKind::Resolve, error);
     let found = tokio::net::lookup_host((target.host(), target.port())).await;
-    let addresses: Vec<_> = found.map_err(|error| resolve(Some(error)))?.take(ADDRESSES_MAX).collect();
+    let found: Vec<_> = found.map_err(|error| resolve(Some(error)))?.collect();
+    let none_found = found.is_empty();
+    let mut addresses = allowed(target.host(), target.may_be_private(), found);
+    if addresses.is_empty() && !none_found {
+        return Err(SendError::unsent(SendErrorKind::Private, None));
+    }
+    addresses.truncate(ADDRESSES_MAX);
     let share = budget / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut last = resolve(None);
     for address in addresses {

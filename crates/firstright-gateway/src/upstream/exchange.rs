@@ -36,6 +36,8 @@ pub struct SendError {
 pub enum SendErrorKind {
     /// The name has no address.
     Resolve,
+    /// Its addresses are none of the public internet's, and configuration does not say that they may be private.
+    Private,
     /// No address took the connection.
     Connect,
     /// No connection within its budget.
@@ -68,6 +70,7 @@ impl std::fmt::Display for SendErrorKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Resolve => "resolve the provider's name",
+            Self::Private => "connect to the provider: its name leads to a private address, and it is not said to be private",
             Self::Connect => "connect to the provider",
             Self::ConnectTimeout => "connect to the provider in time",
             Self::Tls => "agree on TLS with the provider",

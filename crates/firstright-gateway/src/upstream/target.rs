@@ -14,11 +14,13 @@ pub struct Target {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     id: u64,
     host: String,
     port: u16,
+    /// Whether its name may lead to a private address.
+    private: bool,
     /// As the Host header says it.
     authority: String,
     tls: Option<(ServerName<'static>, Trust)>,
@@ -62,10 +64,24 @@ impl Target {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             host: host.to_owned(),
             port,
+            private: false,
             authority,
             tls: trust.map(|trust| (name, trust)),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The same authority, whose name may lead to a private address: a private endpoint, a server of one's own, or a
+    /// metadata service. It is another target: no connection and no head is shared.
+    #[must_use]
+    pub fn allow_private(&self) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { inner: Arc::new(Inner { id, private: true, ..(*self.inner).clone() }) }
+    }
+
+    /// Whether its name may lead to a private address.
+    pub fn may_be_private(&self) -> bool {
+        self.inner.private
     }
 
     /// The host name or address that is dialled.

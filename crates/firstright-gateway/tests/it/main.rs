@@ -1,5 +1,6 @@
 //! The plumbing over real loopback sockets: one binary, one module a question.
 
+mod credentials;
 mod listening;
 mod malformed;
 mod peers;

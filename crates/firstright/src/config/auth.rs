@@ -228,11 +228,11 @@ impl ManagedIdentityConfig {
         let (grant, url) = match (&self.endpoint, platform) {
             (None, (Some(endpoint), Some(header))) => {
                 let header = firstright_gateway::credential::Secret::new(&header);
-                (Grant::AzureAppService { resource, client_id, header }, token_url(&endpoint)?)
+                (Grant::AzureAppService { resource, client_id, header }, metadata_url(&endpoint)?)
             }
             (endpoint, _) => {
                 let endpoint = endpoint.as_deref().unwrap_or(AZURE_METADATA);
-                (Grant::AzureMetadata { resource, client_id }, token_url(endpoint)?)
+                (Grant::AzureMetadata { resource, client_id }, metadata_url(endpoint)?)
             }
         };
         Ok(Proof::Tokens(Tokens::new(grant, url)))
@@ -306,7 +306,7 @@ impl GcpConfig {
                     );
                 }
                 let endpoint = self.endpoint.as_deref().unwrap_or(GOOGLE_METADATA);
-                (Grant::GoogleMetadata { account: account.clone() }, token_url(endpoint)?)
+                (Grant::GoogleMetadata { account: account.clone() }, metadata_url(endpoint)?)
             }
             _ => return Err("`gcp` takes one of `service-account` or `machine-account`".to_string()),
         };
@@ -322,6 +322,12 @@ fn signing_key(reference: &SecretRef) -> Result<SigningKey, String> {
 fn token_url(text: &str) -> Result<TokenUrl, String> {
     let (target, path) = target(text)?;
     Ok(TokenUrl { target, path, url: text.to_string() })
+}
+
+/// The same for a service of the machine's own network.
+fn metadata_url(text: &str) -> Result<TokenUrl, String> {
+    let url = token_url(text)?;
+    Ok(TokenUrl { target: url.target.allow_private(), ..url })
 }
 
 /// The same where a secret or an assertion is sent: only with TLS, or within this machine.

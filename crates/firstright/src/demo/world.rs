@@ -189,6 +189,7 @@ pub fn config(
             name: Some(name(world, provider, deployment)),
             key: Some(SecretRef::File(file)),
             auth: None,
+            allow_private: false,
         });
     }
     let (listen, admin) = ports;

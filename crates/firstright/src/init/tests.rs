@@ -22,12 +22,36 @@ fn what_is_written_is_read_back() {
     check(&[]);
     check(&[("OPENAI_API_KEY", "sk-canary")]);
     check(&[("AZURE_OPENAI_API_KEY", "canary"), ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/")]);
-    let all: Vec<(&str, &str)> = KNOWN.iter().map(|known| (known.variable, "canary")).collect();
+    for known in &KNOWN {
+        let set: Vec<(&str, &str)> = known.variables.iter().map(|name| (*name, "eu-1")).collect();
+        check(&set);
+    }
+    let all: Vec<(&str, &str)> =
+        KNOWN.iter().flat_map(|known| known.variables).map(|name| (*name, "eu-1")).collect();
     check(&all);
 }
 
 #[test]
+fn each_party_is_found_once_and_its_best_credential_taken() {
+    let set = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let found = find(|name| set.contains(&name).then(|| "us-east-1".to_string()));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].url, "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1");
+    assert!(found[0].credential.contains("session-token = { env = \"AWS_SESSION_TOKEN\" }"));
+    // What could end the string that it stands in is not written.
+    let set = ["AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"];
+    assert!(find(|name| set.contains(&name).then(|| "https://x\"\nkey = \"y".to_string())).is_empty());
+}
+
+#[test]
 fn no_secret_is_written() {
-    let found = find(|name| (name == "OPENAI_API_KEY").then(|| "sk-canary".to_string()));
-    assert!(!config_text(&found, "fr-canary").contains("canary"));
+    let secret = |name: &str| {
+        ["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)) && !name.contains("FILE")
+    };
+    let value = |name: &str| Some(if secret(name) { "canary".to_string() } else { "eu-1".to_string() });
+    for known in &KNOWN {
+        let found = find(|name| known.variables.contains(&name).then(|| value(name)).flatten());
+        assert_eq!(found.len(), 1, "{}", known.party);
+        assert!(!config_text(&found, "fr-canary").contains("canary"), "{}", known.party);
+    }
 }

@@ -1,5 +1,6 @@
 //! Does a real gateway in front of real sandbox clouds do what the law says, whatever the clouds do?
 
+mod credentials;
 mod passing;
 mod rights;
 mod faults;

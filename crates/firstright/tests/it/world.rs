@@ -97,7 +97,7 @@ pub fn configure(folder: &Folder, clouds: &sandbox::Running, law: &str, gateway:
     configure_at(folder, clouds, address, law, gateway)
 }
 
-fn configure_at(
+pub fn configure_at(
     folder: &Folder,
     clouds: &sandbox::Running,
     address: impl Fn(&str) -> SocketAddr,
@@ -167,7 +167,7 @@ impl World {
         World::serve(folder, clouds, &config)
     }
 
-    fn serve(folder: Folder, clouds: sandbox::Running, config: &Path) -> World {
+    pub fn serve(folder: Folder, clouds: sandbox::Running, config: &Path) -> World {
         let config = Config::read(config).unwrap();
         let plane = serve::start(&config, read_law(&config.agreements).unwrap()).unwrap();
         World { clouds, plane, folder }
