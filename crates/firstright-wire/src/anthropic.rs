@@ -1,7 +1,9 @@
 //! How does Anthropic's dialect speak, and how is it said in OpenAI's words?
 //!
 //! Outwards, [`request`], [`response`], [`Stream`] and [`refusal`] let a client of OpenAI's dialect be served by a
-//! provider of this one: Anthropic itself, or Foundry, Bedrock and Vertex where they speak it. The source is Anthropic's API reference, version `2023-06-01`.
+//! provider of this one: Anthropic itself, or Foundry, Bedrock and Vertex where they speak it. Inwards, [`inbound`] lets
+//! a client of this dialect be served by any provider; where that one speaks it too, the bytes pass as they are and
+//! [`meter`] reads them. The source is Anthropic's API reference, version `2023-06-01`.
 //!
 //! # What the mapping decides
 //! - Messages of the system are gathered at the front, wherever they stood.
@@ -13,8 +15,11 @@
 //!   `thinking_blocks`, which a client may echo; `thinking` and `top_k` may be given as they are.
 //! - `response_format` of type `json_schema` is `output_config.format`; `json_object` has no counterpart and is refused.
 //! - `service_tier` of `auto` and `priority` is `auto` (priority capacity, if there is any), `default` is `standard_only`.
-//! - Ids of tool calls that other providers gave are put into the alphabet that is allowed here; empty texts are left out.
+//! - Ids of tool calls that other providers gave are put into the alphabet that is allowed here; empty texts are left
+//!   out, and so is `detail` of a picture, which is always looked at closely.
 
+pub mod inbound;
+pub mod meter;
 mod refusal;
 mod request;
 mod response;

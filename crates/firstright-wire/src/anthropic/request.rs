@@ -269,7 +269,7 @@ fn blocks<'a>(parts: &'a [Part<'a>]) -> Result<Vec<Block<'a>>, BadRequest> {
 fn block<'a>(part: &'a Part<'a>) -> Result<Block<'a>, BadRequest> {
     match part {
         Part::Text { text, cache_control } => Ok(Block::Text { text, cache_control: *cache_control }),
-        Part::Image(Image { source, cache_control }) => {
+        Part::Image(Image { source, cache_control, .. }) => {
             Ok(Block::Image { source: bytes(source)?, cache_control: *cache_control })
         }
         Part::Audio(_) => Err(unsayable("messages", "audio has no counterpart there")),

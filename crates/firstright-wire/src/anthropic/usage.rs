@@ -82,6 +82,11 @@ impl Tokens {
         })
     }
 
+    /// The tier that served.
+    pub(super) fn tier(&self) -> Option<ServiceTier> {
+        self.tier
+    }
+
     /// The tier that served, in OpenAI's words.
     pub(super) fn tier_name(&self) -> Option<&'static str> {
         match self.tier {

@@ -16,6 +16,7 @@ mod write;
 
 pub use message::{Assistant, Audio, File, Image, Message, Part, Source, ToolCall};
 pub use request::{Effort, Format, Request, Schema, Tool, ToolChoice, read};
+pub(crate) use request::{Members, decode, members, text};
 pub use write::{Choice, Chunks, Completion, Finish, count, usage_into};
 
 use crate::openai::request::BadRequest;
@@ -43,7 +44,7 @@ pub fn unsayable(param: &'static str, why: &str) -> BadRequest {
     }
 }
 
-fn wrong(param: &'static str, must: &str) -> BadRequest {
+pub(crate) fn wrong(param: &'static str, must: &str) -> BadRequest {
     BadRequest {
         code: "invalid_value",
         param: Some(param),

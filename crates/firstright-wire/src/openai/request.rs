@@ -181,7 +181,7 @@ impl Field {
 /// Reads `body` once. Where there may be none (a cancellation, a list), none is read as one that says nothing.
 ///
 /// `estimated_input_tokens` is cheap and errs upwards for plain text: a quarter of the bytes of the strings in
-/// `messages`, `input`, `prompt`, `instructions` and `suffix`, a quarter of all bytes of tools and output schemas, one
+/// `messages`, `input`, `prompt`, `instructions`, `suffix` and `system`, a quarter of all bytes of tools and output schemas, one
 /// for each number of a tokenised prompt, and for a binary payload (a `data:` URL, or a long `data` or `file_data`) 1,024
 /// and one for each 64 bytes.
 ///
@@ -261,7 +261,8 @@ impl<'a> Reader<'a> {
         self.suspect(&name, key)?;
         let start = scanner.at();
         match name.as_bytes() {
-            b"messages" | b"instructions" | b"suffix" => scanner.skip(1, &mut self.tally)?,
+            // `system` is Anthropic's.
+            b"messages" | b"instructions" | b"suffix" | b"system" => scanner.skip(1, &mut self.tally)?,
             b"input" | b"prompt" => {
                 let before = self.tally.numbers;
                 scanner.skip(1, &mut self.tally)?;

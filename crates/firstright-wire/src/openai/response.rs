@@ -50,6 +50,9 @@ impl From<Fault> for Malformed {
 /// # Errors
 /// [`Malformed`] if the body is not one whole JSON object.
 pub fn read(operation: Operation, body: &[u8]) -> Result<Reply<'_>, Malformed> {
+    if operation == Operation::Messages {
+        return crate::anthropic::meter::read(body);
+    }
     let mut scanner = Scanner::new(body, 0);
     let reply = read_object(operation, body, &mut scanner)?;
     scanner.end()?;

@@ -7,8 +7,11 @@
 
 mod event;
 
+pub(crate) use event::MAX_NAME_BYTES;
+
 use std::ops::Range;
 
+use crate::anthropic::meter::Totals;
 use crate::openai::ServiceTier;
 use crate::operation::Operation;
 use crate::sse::Framer;
@@ -30,7 +33,7 @@ const MAX_TRAILER_BYTES: usize = 4 << 10;
 /// The meter of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamMeter {
-    operation: Operation,
+    language: Language,
     withhold_usage: bool,
     framer: Framer,
     /// The event whose end has not come yet; of an over-large one the tail.
@@ -43,6 +46,14 @@ pub struct StreamMeter {
     /// Bytes behind the terminal event, those thrown away not counted.
     trailer: usize,
     meter: Metered,
+}
+
+/// What the events are.
+#[derive(Debug, Clone)]
+enum Language {
+    OpenAi(Operation),
+    /// Anthropic's messages, with what their events have told of usage.
+    Messages(Totals),
 }
 
 /// What has been learnt from the stream so far.
@@ -103,7 +114,7 @@ pub enum StreamEnd {
 
 /// What an event is, for placing its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Content,
     /// Neither content nor an end: a role, a prompt filter's result, a comment, anything unknown.
     Neutral,
@@ -114,11 +125,16 @@ enum Kind {
 
 impl StreamMeter {
     /// `injected`: usage was asked for by us and not by the client, so its chunk is kept from the client.
+    /// [`Operation::Messages`] is metered in Anthropic's dialect, which tells its usage unasked.
     #[must_use]
     pub fn new(operation: Operation, injected: bool) -> Self {
+        let language = match operation {
+            Operation::Messages => Language::Messages(Totals::default()),
+            operation => Language::OpenAi(operation),
+        };
         Self {
-            operation,
-            withhold_usage: injected,
+            withhold_usage: injected && matches!(language, Language::OpenAi(_)),
+            language,
             framer: Framer::default(),
             carry: Vec::new(),
             head: None,
@@ -144,10 +160,10 @@ impl StreamMeter {
                 let head = &chunk[start..start + HEAD_BYTES];
                 let tail = end - TAIL_BYTES;
                 self.pass_front(&mut passage, &mut pending, start..tail);
-                let kind = self.meter.read_large(self.operation, head, &chunk[tail..end]);
+                let kind = self.read_large(head, &chunk[tail..end]);
                 self.place(&mut passage, &mut pending, kind, tail..end);
             } else {
-                let kind = self.meter.read(self.operation, &chunk[start..end]);
+                let kind = self.read(&chunk[start..end]);
                 self.place(&mut passage, &mut pending, kind, start..end);
             }
             start = end;
@@ -165,8 +181,8 @@ impl StreamMeter {
         let rest = std::mem::take(&mut self.carry);
         if !rest.is_empty() {
             let kind = match self.head.take() {
-                Some(head) => self.meter.read_large(self.operation, &head, &rest),
-                None => self.meter.read(self.operation, &rest),
+                Some(head) => self.read_large(&head, &rest),
+                None => self.read(&rest),
             };
             let whole = self.framer.is_between_events() || matches!(kind, Kind::UsageOnly | Kind::Terminal);
             if whole && !(kind == Kind::UsageOnly && self.withhold_usage) {
@@ -196,6 +212,22 @@ impl StreamMeter {
         self.meter.events
     }
 
+    /// Reads a whole event.
+    fn read(&mut self, event: &[u8]) -> Kind {
+        match &mut self.language {
+            Language::OpenAi(operation) => self.meter.read(*operation, event),
+            Language::Messages(totals) => totals.read(&mut self.meter, event),
+        }
+    }
+
+    /// Reads what is left of an over-large event.
+    fn read_large(&mut self, head: &[u8], tail: &[u8]) -> Kind {
+        match &self.language {
+            Language::OpenAi(operation) => self.meter.read_large(*operation, head, tail),
+            Language::Messages(_) => Totals::read_large(&mut self.meter),
+        }
+    }
+
     /// Decides where the whole event at `range` of the chunk goes.
     fn place(&mut self, passage: &mut Passage, pending: &mut Ranges, kind: Kind, range: Range<usize>) {
         match self.verdict(kind, range.len()) {
@@ -218,8 +250,8 @@ impl StreamMeter {
         self.spill(passage, TAIL_BYTES);
         let event = std::mem::take(&mut self.carry);
         let kind = match self.head.take() {
-            Some(head) => self.meter.read_large(self.operation, &head, &event),
-            None => self.meter.read(self.operation, &event),
+            Some(head) => self.read_large(&head, &event),
+            None => self.read(&event),
         };
         match self.verdict(kind, event.len()) {
             Verdict::Forward => {
@@ -237,7 +269,7 @@ impl StreamMeter {
     }
 
     fn verdict(&mut self, kind: Kind, length: usize) -> Verdict {
-        let images = self.operation.is_of_images();
+        let images = matches!(self.language, Language::OpenAi(operation) if operation.is_of_images());
         match kind {
             Kind::UsageOnly if self.withhold_usage => Verdict::Drop,
             // What was held was not the end: usage reported midway, or another picture.

@@ -1,7 +1,7 @@
 //! What a provider of another language is asked, and what is made of its answers.
 //!
-//! `golden/{dialect}/{name}.request.json` is a chat request of OpenAI's, `{name}.response.json` and `{name}.stream.*` are
-//! the provider's; each has its translation beside it in `….expected`, with what the meter reads from it. With
+//! `golden/{dialect}/{name}.request.json` is the client's request, `{name}.response.json` and `{name}.stream.*` are
+//! the provider's answers; each has its translation beside it in `….expected`, with what the meter reads from it. With
 //! `FIRSTRIGHT_BLESS=1` that is written instead: then read the difference.
 
 use std::fmt::Write as _;
@@ -11,10 +11,11 @@ use firstright_wire::anthropic;
 use firstright_wire::azure::refusal::Refusal;
 use firstright_wire::bedrock;
 use firstright_wire::gemini;
+use firstright_wire::oci::{self, ApiFormat};
 use firstright_wire::openai::request::BadRequest;
-use firstright_wire::openai::response::{self, Malformed};
+use firstright_wire::openai::response::{self, Malformed, Reply};
 use firstright_wire::openai::stream::StreamMeter;
-use firstright_wire::operation::Operation::ChatCompletions;
+use firstright_wire::operation::Operation::{ChatCompletions, Messages};
 
 use crate::hostile::Random;
 
@@ -28,9 +29,12 @@ struct Dialect {
     response: fn(&[u8]) -> Result<Vec<u8>, Malformed>,
     stream: Push,
     refusal: fn(u16, &[u8]) -> (Refusal, Vec<u8>),
+    /// What reads an answer that was made of the provider's, and a stream.
+    read: fn(&[u8]) -> Result<Reply<'_>, Malformed>,
+    meter: fn() -> StreamMeter,
 }
 
-const DIALECTS: [Dialect; 3] = [
+const DIALECTS: [Dialect; 6] = [
     Dialect {
         folder: "anthropic",
         request: |body| anthropic::request(body, "claude-sonnet-4-5", 4096),
@@ -41,6 +45,8 @@ const DIALECTS: [Dialect; 3] = [
             Ok(stream.finish(out))
         },
         refusal: anthropic::refusal,
+        read: read_chat,
+        meter: meter_chat,
     },
     Dialect {
         folder: "bedrock",
@@ -52,6 +58,8 @@ const DIALECTS: [Dialect; 3] = [
             Ok(stream.finish(out))
         },
         refusal: bedrock::refusal,
+        read: read_chat,
+        meter: meter_chat,
     },
     Dialect {
         folder: "gemini",
@@ -63,8 +71,65 @@ const DIALECTS: [Dialect; 3] = [
             Ok(stream.finish(out))
         },
         refusal: gemini::refusal,
+        read: read_chat,
+        meter: meter_chat,
+    },
+    Dialect {
+        folder: "oci-generic",
+        request: |body| {
+            oci::request(body, "meta.llama-3.3-70b-instruct", 600, COMPARTMENT, ApiFormat::Generic)
+        },
+        response: |body| oci::response(body, "meta.llama"),
+        stream: oci_stream,
+        refusal: oci::refusal,
+        read: read_chat,
+        meter: meter_chat,
+    },
+    Dialect {
+        folder: "oci-cohere",
+        request: |body| {
+            let endpoint = "ocid1.generativeaiendpoint.oc1.us-chicago-1.aaaa";
+            oci::request(body, endpoint, 600, COMPARTMENT, ApiFormat::Cohere)
+        },
+        response: |body| oci::response(body, "cohere.command"),
+        stream: oci_stream,
+        refusal: oci::refusal,
+        read: read_chat,
+        meter: meter_chat,
+    },
+    // The other way round: a client of Anthropic's dialect, and a provider that speaks as OpenAI does.
+    Dialect {
+        folder: "anthropic-inbound",
+        request: anthropic::inbound::request,
+        response: anthropic::inbound::response,
+        stream: |chunks, out| {
+            let mut stream = anthropic::inbound::Stream::new();
+            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
+            Ok(stream.finish(out))
+        },
+        refusal: |status, body| {
+            (Refusal::ServerError, anthropic::inbound::error(status, "code", &String::from_utf8_lossy(body)))
+        },
+        read: anthropic::meter::read,
+        meter: || StreamMeter::new(Messages, false),
     },
 ];
+
+const COMPARTMENT: &str = "ocid1.compartment.oc1..aaaa";
+
+fn oci_stream(chunks: &[&[u8]], out: &mut Vec<u8>) -> Result<bool, Malformed> {
+    let mut stream = oci::Stream::new("a-model");
+    chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
+    Ok(stream.finish(out))
+}
+
+fn read_chat(body: &[u8]) -> Result<Reply<'_>, Malformed> {
+    response::read(ChatCompletions, body)
+}
+
+fn meter_chat() -> StreamMeter {
+    StreamMeter::new(ChatCompletions, false)
+}
 
 /// A stream up to this many bytes is cut at each of them; a longer one in chunks of several sizes.
 const SMALL_BYTES: usize = 8 << 10;
@@ -81,7 +146,7 @@ fn translations_are_as_written() {
                 }
                 Part::Response => {
                     let answer = (dialect.response)(&bytes);
-                    let metered = answer.as_ref().map(|body| response::read(ChatCompletions, body));
+                    let metered = answer.as_ref().map(|body| (dialect.read)(body));
                     let text = pretty(answer.as_deref().map_err(ToString::to_string));
                     (1, format!("{text}\nreply: {metered:#?}\n"))
                 }
@@ -134,7 +199,7 @@ fn mutated_fixtures_neither_panic_nor_pass_as_another_language() {
                 let chunks: Vec<&[u8]> = bytes.chunks(1 + random.below(200)).collect();
                 let mut out = Vec::new();
                 let _ = (dialect.stream)(&chunks, &mut out);
-                let mut meter = StreamMeter::new(ChatCompletions, false);
+                let mut meter = (dialect.meter)();
                 meter.push(&out);
                 assert_eq!(meter.metered().unreadable, 0, "{name}: {}", String::from_utf8_lossy(&out));
                 assert_eq!(describe(dialect, &chunks), describe(dialect, &[&bytes]), "{name}");
@@ -175,7 +240,7 @@ fn folder(dialect: &Dialect) -> PathBuf {
 fn describe(dialect: &Dialect, chunks: &[&[u8]]) -> String {
     let mut out = Vec::new();
     let ended = (dialect.stream)(chunks, &mut out);
-    let mut meter = StreamMeter::new(ChatCompletions, false);
+    let mut meter = (dialect.meter)();
     meter.push(&out);
     let mut text = String::from_utf8_lossy(&out).into_owned();
     writeln!(text, "ended: {ended:?}\nas metered: {:?}\n{:#?}", meter.finish(), meter.metered()).unwrap();

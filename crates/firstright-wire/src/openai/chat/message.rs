@@ -60,6 +60,8 @@ pub enum Part<'a> {
 #[derive(Debug)]
 pub struct Image<'a> {
     pub source: Source<'a>,
+    /// `auto`, `low` or `high`: how closely to look, and so at what cost.
+    pub detail: Option<Cow<'a, str>>,
     pub cache_control: Option<&'a RawValue>,
 }
 
@@ -171,6 +173,8 @@ struct RawFile<'a> {
 struct RawUrl<'a> {
     #[serde(borrow)]
     url: Cow<'a, str>,
+    #[serde(borrow)]
+    detail: Option<Cow<'a, str>>,
 }
 
 /// Reads the value of `messages`. Members of a message that aren't listed here (`name`, `annotations`, marks of other
@@ -246,12 +250,12 @@ fn part(raw: RawPart<'_>) -> Result<Part<'_>, BadRequest> {
         "image_url" => {
             let image = raw.image_url.ok_or_else(lacking)?;
             // Some clients send the URL itself in place of the object.
-            let url = if image.get().starts_with('"') {
-                text(image, "messages")?
+            let RawUrl { url, detail } = if image.get().starts_with('"') {
+                RawUrl { url: text(image, "messages")?, detail: None }
             } else {
-                decode::<RawUrl<'_>>(image, "messages")?.url
+                decode(image, "messages")?
             };
-            Part::Image(Image { source: source(url)?, cache_control: raw.cache_control })
+            Part::Image(Image { source: source(url)?, detail, cache_control: raw.cache_control })
         }
         "input_audio" => {
             let audio = raw.input_audio.ok_or_else(lacking)?;

@@ -97,11 +97,7 @@ pub enum Effort {
 /// [`BadRequest`] if it isn't one, or asks for what no translator has: audio out, log probabilities, a logit bias, web
 /// search, the older `functions`, tools other than functions.
 pub fn read(body: &[u8]) -> Result<Request<'_>, BadRequest> {
-    let Members(members) = serde_json::from_slice(body).map_err(|error| BadRequest {
-        code: "invalid_json",
-        param: None,
-        message: format!("read the body as JSON: {}", without_values(&error)),
-    })?;
+    let Members(members) = members(body)?;
     let mut request = Request { choices: 1, ..Request::default() };
     let mut older_max = None;
     for (name, raw) in members {
@@ -186,8 +182,17 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The members of a body, in order.
+pub(crate) fn members(body: &[u8]) -> Result<Members<'_>, BadRequest> {
+    serde_json::from_slice(body).map_err(|error| BadRequest {
+        code: "invalid_json",
+        param: None,
+        message: format!("read the body as JSON: {}", without_values(&error)),
+    })
+}
+
 /// Decodes the raw value of `param`, or of something within it.
-pub(super) fn decode<'a, T: Deserialize<'a>>(
+pub(crate) fn decode<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,
     param: &'static str,
 ) -> Result<T, BadRequest> {
@@ -198,7 +203,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(
     })
 }
 
-pub(super) fn text<'a>(raw: &'a RawValue, param: &'static str) -> Result<Cow<'a, str>, BadRequest> {
+pub(crate) fn text<'a>(raw: &'a RawValue, param: &'static str) -> Result<Cow<'a, str>, BadRequest> {
     decode(raw, param).map(|Text(text)| text)
 }
 
@@ -215,8 +220,8 @@ fn without_values(error: &serde_json::Error) -> String {
     }
 }
 
-/// The members of the body, in order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of an object, in order.
+pub(crate) struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

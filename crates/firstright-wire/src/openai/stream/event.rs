@@ -14,7 +14,7 @@ use crate::sse::fields;
 use crate::usage::{Reading, Usage};
 
 /// The longest id or model name that is kept, in bytes.
-const MAX_NAME_BYTES: usize = 256;
+pub(crate) const MAX_NAME_BYTES: usize = 256;
 
 // In valid JSON a quote within a string is escaped, so a quoted name followed by a colon is a key wherever it is found.
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));

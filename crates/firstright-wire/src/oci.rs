@@ -1,0 +1,66 @@
+//! How does OCI Generative AI's native dialect speak, and how is it said in OpenAI's words?
+//!
+//! One path serves whole answers and streams; the model stands in the body, beside the compartment that pays. Inside are
+//! two languages: `GENERIC` (Llama, Grok, Gemini, OpenAI's models: near to OpenAI's own) and `COHERE` (Command models).
+//! Where a region offers OpenAI's dialect itself ([`OPENAI_BASE_PATH`]), none of this is needed but the headers.
+//! The source is Oracle's API reference, version `20231130`, and its Python SDK's models.
+//!
+//! # What the mapping decides
+//! - A name that is an endpoint's OCID is served by dedicated capacity, any other on demand.
+//! - Left out: `strict` of a tool, `user`, `metadata`, marks of caches, thoughts of earlier turns: nothing there stands for
+//!   them.
+//! - `COHERE` takes one text as the message and the rest as history; trailing results of tools are its `toolResults`. A
+//!   tool's parameters lose the bounds that Python's types don't have; a choice of values goes into the description.
+//! - A stream has no event that ends it: it is complete if each choice told why it finished before the bytes stopped.
+//! - Answers have no id of their own; `created` is told by `GENERIC` whole answers only.
+//!
+//! `COHEREV2`, which Command's vision models alone want, is not spoken.
+
+mod cohere;
+mod generic;
+mod refusal;
+mod request;
+mod response;
+mod stream;
+
+pub use refusal::refusal;
+pub use request::request;
+pub use response::response;
+pub use stream::Stream;
+
+use crate::azure::BadName;
+
+/// The base path of OpenAI's dialect at `https://inference.generativeai.{region}.oci.oraclecloud.com`.
+pub const OPENAI_BASE_PATH: &str = "/openai/v1";
+
+/// The older base path of OpenAI's dialect, at the same host.
+pub const OLDER_OPENAI_BASE_PATH: &str = "/20231130/actions/v1";
+
+/// The headers that name the compartment of a call in OpenAI's dialect; servers read the one or the other.
+pub const COMPARTMENT_HEADERS: [&str; 2] = ["CompartmentId", "opc-compartment-id"];
+
+/// How the OCID of a dedicated endpoint begins.
+const ENDPOINT_OCID: &str = "ocid1.generativeaiendpoint.";
+
+/// The language within a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiFormat {
+    Generic,
+    Cohere,
+}
+
+impl ApiFormat {
+    /// The one that a model's name calls for. An OCID doesn't tell: then the configuration must.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        if name.starts_with("cohere.") { Self::Cohere } else { Self::Generic }
+    }
+}
+
+/// The path of a call at `https://inference.generativeai.{region}.oci.oraclecloud.com`.
+///
+/// # Errors
+/// None: the signature is that of all translators.
+pub fn path(_name: &str, _stream: bool) -> Result<String, BadName> {
+    Ok("/20231130/actions/chat".to_owned())
+}

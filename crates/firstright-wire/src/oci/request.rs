@@ -1,0 +1,88 @@
+//! How is a chat request said here?
+
+use serde::Serialize;
+
+use super::{ApiFormat, ENDPOINT_OCID, cohere, generic};
+use crate::openai::chat::{self, Request, unsayable, wrong};
+use crate::openai::request::BadRequest;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    compartment_id: &'a str,
+    serving_mode: ServingMode<'a>,
+    chat_request: Chat<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "servingType", rename_all_fields = "camelCase")]
+enum ServingMode<'a> {
+    #[serde(rename = "ON_DEMAND")]
+    OnDemand { model_id: &'a str },
+    #[serde(rename = "DEDICATED")]
+    Dedicated { endpoint_id: &'a str },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "apiFormat", rename_all = "UPPERCASE")]
+enum Chat<'a> {
+    Generic(Box<generic::Chat<'a>>),
+    Cohere(Box<cohere::Chat<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StreamOptions {
+    is_include_usage: bool,
+}
+
+impl StreamOptions {
+    /// Usage is asked for in every stream.
+    pub(super) fn of(request: &Request<'_>) -> Option<Self> {
+        request.stream.then_some(Self { is_include_usage: true })
+    }
+}
+
+/// Says the chat request `body` here, for the model or dedicated endpoint `name`, at the cost of `compartment` (an OCID);
+/// without a bound of its own it may put out `default_max_output` tokens.
+///
+/// # Errors
+/// [`BadRequest`] if `body` isn't a chat request, or asks for what this dialect has no word for.
+pub fn request(
+    body: &[u8],
+    name: &str,
+    default_max_output: u64,
+    compartment: &str,
+    format: ApiFormat,
+) -> Result<Vec<u8>, BadRequest> {
+    let mut request = chat::read(body)?;
+    request.refuse_unknown(&["top_k"])?;
+    request.max_tokens.get_or_insert(default_max_output);
+    let out = Body {
+        compartment_id: compartment,
+        serving_mode: match name.starts_with(ENDPOINT_OCID) {
+            true => ServingMode::Dedicated { endpoint_id: name },
+            false => ServingMode::OnDemand { model_id: name },
+        },
+        chat_request: match format {
+            ApiFormat::Generic => Chat::Generic(Box::new(generic::chat(&request, name)?)),
+            ApiFormat::Cohere => Chat::Cohere(Box::new(cohere::chat(&request)?)),
+        },
+    };
+    // INVARIANT: strings, numbers and raw JSON can't fail to be written.
+    serde_json::to_vec(&out).map_err(|_| wrong("messages", "be writable"))
+}
+
+/// `top_k`, which clients of other dialects give.
+pub(super) fn top_k(request: &Request<'_>) -> Result<Option<u64>, BadRequest> {
+    match request.unknown.iter().find(|(name, _)| name == "top_k") {
+        None => Ok(None),
+        Some((_, raw)) => match raw.get().parse() {
+            Ok(top_k) => Ok(Some(top_k)),
+            Err(_) => Err(unsayable("top_k", "it isn't a count")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
