@@ -36,7 +36,7 @@ impl Waiters {
         }
     }
 
-    fn reached(&self) -> u64 {
+    pub(crate) fn reached(&self) -> u64 {
         self.reached.load(Ordering::Acquire)
     }
 

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -242,6 +242,45 @@ impl Wake {
     }
 }
 
+/// What the writer has done so far.
+#[derive(Debug, Default)]
+pub(crate) struct Syncs {
+    count: AtomicU64,
+    nanos: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Syncs {
+    fn count(&self, took: Duration, bytes: usize) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// How far the journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last record.
+    pub appended: u64,
+    /// The last record that is on disk.
+    pub durable: u64,
+    /// Writes with their syncs since the start.
+    pub syncs: u64,
+    /// What they took together.
+    pub sync_time: Duration,
+    /// What they wrote together, in bytes.
+    pub bytes: u64,
+}
+
+impl Progress {
+    pub(crate) fn of(appended: u64, durable: u64, syncs: &Syncs) -> Progress {
+        let load = |one: &AtomicU64| one.load(Ordering::Relaxed);
+        let sync_time = Duration::from_nanos(load(&syncs.nanos));
+        Progress { appended, durable, syncs: load(&syncs.count), sync_time, bytes: load(&syncs.bytes) }
+    }
+}
+
 /// Starts the writer.
 pub(crate) fn start_writer(shared: Arc<Shared>, mut file: File) -> io::Result<JoinHandle<()>> {
     let wake = Arc::clone(&shared);
@@ -257,6 +296,7 @@ pub(crate) fn start_writer(shared: Arc<Shared>, mut file: File) -> io::Result<Jo
             let last = shared.take(&mut batch);
             if !batch.is_empty() {
                 persist(&mut file, &batch);
+                shared.syncs.count(began.elapsed(), batch.len());
                 shared.waiters.reach(last);
             }
             let records = u32::try_from(last.saturating_sub(before)).unwrap_or(u32::MAX);

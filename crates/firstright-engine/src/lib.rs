@@ -18,7 +18,7 @@ mod ticker;
 pub use clock::wall;
 pub use desk::{JobDecisions, Noted, Queued};
 pub use durable::Durable;
-pub use journal::{JournalError, Tail};
+pub use journal::{JournalError, Progress, Tail};
 pub use recover::{OpenError, Opened};
 
 use std::path::Path;
@@ -62,6 +62,7 @@ pub(crate) struct Shared {
     inner: Mutex<Inner>,
     waiters: Arc<Waiters>,
     wake: journal::Wake,
+    syncs: journal::Syncs,
     ticker: Ticker,
     desk: Arc<Desk>,
 }
@@ -110,6 +111,18 @@ impl Engine {
         Some((id, self.shared.step(inner, &make(id))))
     }
 
+    /// Puts a law in force, or keeps the one before: the decision says which. `then` is called with the new one before
+    /// any other fact is taken, so that what belongs to a law can be changed together with it: keep it short.
+    pub fn enact(&self, sources: Vec<(String, String)>, then: impl FnOnce(&Arc<World>)) -> Stepped {
+        let mut inner = self.shared.lock();
+        let before = inner.broker.world().map(Arc::as_ptr);
+        let stepped = inner.step(&Fact::Enacted { sources });
+        if let Some(world) = inner.broker.world().filter(|world| Some(Arc::as_ptr(world)) != before) {
+            then(world);
+        }
+        self.shared.noted(inner, stepped)
+    }
+
     /// The same for a fact that needs a new job's number.
     pub fn submit_job(&self, make: impl FnOnce(JobId) -> Fact) -> (JobId, Stepped) {
         let mut inner = self.shared.lock();
@@ -126,6 +139,13 @@ impl Engine {
     /// Blocks until the record is on disk.
     pub fn wait_durable(&self, record: u64) {
         self.shared.waiters.block(record);
+    }
+
+    /// How far the journal is.
+    pub fn progress(&self) -> Progress {
+        let durable = self.shared.waiters.reached();
+        let appended = self.shared.lock().chain.next() - 1;
+        Progress::of(appended, durable, &self.shared.syncs)
     }
 
     /// The law in force.
@@ -173,6 +193,11 @@ impl Shared {
 
     fn step(&self, mut inner: MutexGuard<'_, Inner>, fact: &Fact) -> Stepped {
         let stepped = inner.step(fact);
+        self.noted(inner, stepped)
+    }
+
+    /// Lays down what was decided, and lets go of the lock.
+    fn noted(&self, inner: MutexGuard<'_, Inner>, stepped: Stepped) -> Stepped {
         self.desk.lay(stepped.record, &stepped.decisions);
         self.ticker.arm(inner.broker.next_deadline());
         drop(inner);

@@ -102,6 +102,7 @@ pub(crate) fn open(folder: &Path, sources: Vec<(String, String)>) -> Result<Open
         inner: Mutex::new(inner),
         waiters: Arc::new(Waiters::at(records)),
         wake: journal::Wake::default(),
+        syncs: journal::Syncs::default(),
         ticker: Ticker::new(),
         desk: Arc::default(),
     });

@@ -24,6 +24,7 @@ use crate::keys::Principal;
 use crate::open_call::OpenCall;
 use crate::refuse::No;
 use crate::relay::Reply;
+use crate::setup::Setup;
 use crate::told::Told;
 use crate::upstream::{self, BadHead, Client, RequestHead};
 
@@ -130,7 +131,15 @@ impl Handling<'_> {
         open: &mut OpenCall,
         placed: Placed<'_>,
     ) -> Result<Answered, Failed> {
-        let endpoint = self.setup.endpoints.get(placed.deployment.index()).and_then(Option::as_ref);
+        let newest;
+        let endpoint = match self.setup.endpoints.get(placed.deployment.index()) {
+            Some(endpoint) => endpoint.as_ref(),
+            // It came with a newer law. Numbers go on from law to law, so it is found in the newest.
+            None => {
+                newest = self.gateway.setup();
+                newest.endpoints.get(placed.deployment.index()).and_then(Option::as_ref)
+            }
+        };
         let Some(endpoint) = endpoint else {
             return Err(Failed::broken("no endpoint is configured for this deployment"));
         };
@@ -258,9 +267,9 @@ impl Handling<'_> {
         if !asked.is_kept() {
             return None;
         }
-        let world = &self.setup.world;
-        let provider = world.deployment(placed.deployment).provider;
-        self.setup.homes.signer(&world.tenant(principal.tenant).id, provider)
+        let setup = self.newest();
+        let provider = setup.world.deployment(placed.deployment).provider;
+        setup.homes.signer(&setup.world.tenant(principal.tenant).id, provider)
     }
 
     /// A provider's refusal of the request itself goes to the caller as it is: no other provider would take it.
@@ -274,7 +283,14 @@ impl Handling<'_> {
 
     /// What the caller learns of the decision.
     fn told(&self, placed: Placed<'_>) -> Told {
-        self.setup.labels.told(&self.setup.world, placed.decision, placed.record, placed.deployment)
+        let setup = self.newest();
+        setup.labels.told(&setup.world, placed.decision, placed.record, placed.deployment)
+    }
+
+    /// A decision may be of a newer law than the request began under, for instance after a wait. The newest knows the
+    /// numbers of all before it, so what is said of a decision is said by it.
+    fn newest(&self) -> Arc<Setup> {
+        self.gateway.setup()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::answer::Answer;
 use crate::idempotency::{Answers, Asked};
 use crate::keys::Principal;
 use crate::listen::{RequestBodyError, discard, read_whole};
+use crate::ready::Readiness;
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
@@ -34,6 +35,8 @@ pub struct Gateway {
     engine: Arc<Engine>,
     /// The configuration in force. Each request takes it once, at its start, and sees no other.
     setup: ArcSwap<Setup>,
+    /// Whether new work is wanted.
+    ready: Readiness,
     /// Answers that may be asked for again.
     answers: Arc<Answers>,
     /// Bytes of requests' bodies that are held now.
@@ -42,6 +45,7 @@ pub struct Gateway {
 
 /// One request on its way: the one version of the configuration that it sees, and the decisions.
 pub(crate) struct Handling<'a> {
+    pub gateway: &'a Gateway,
     pub engine: &'a Arc<Engine>,
     pub setup: &'a Setup,
 }
@@ -64,7 +68,7 @@ impl Gateway {
     /// A gateway with its first configuration.
     pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
         let (answers, held) = (Arc::default(), Arc::default());
-        Gateway { engine, setup: ArcSwap::from_pointee(setup), answers, held }
+        Gateway { engine, setup: ArcSwap::from_pointee(setup), ready: Readiness::default(), answers, held }
     }
 
     /// Puts another configuration in force, at once and whole; what has begun goes on under the one before.
@@ -77,6 +81,11 @@ impl Gateway {
         self.setup.load_full()
     }
 
+    /// Whether new work is wanted.
+    pub fn readiness(&self) -> &Readiness {
+        &self.ready
+    }
+
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
         self.answered(&client, request).await.unwrap_or_else(No::answer)
@@ -84,8 +93,10 @@ impl Gateway {
 
     async fn answered(&self, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
         let (parts, body) = request.into_parts();
-        if parts.uri.path() == "/healthz" {
-            return Ok(Response::new(Reply::whole("ok\n")));
+        match parts.uri.path() {
+            "/healthz" => return Ok(Response::new(Reply::whole("ok\n"))),
+            "/readyz" => return Ok(self.ready.answer()),
+            _ => {}
         }
         let route = match Route::read(parts.method.as_str(), parts.uri.path()) {
             Ok(route) => route,
@@ -96,7 +107,7 @@ impl Gateway {
         };
         let mut setup = self.setup();
         // Nothing of a body is kept for who is not known.
-        let handling = Handling { engine: &self.engine, setup: &setup };
+        let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
         let principal = match handling.principal(&parts.headers) {
             Ok(principal) => principal,
             Err(no) => {
@@ -122,7 +133,7 @@ impl Gateway {
             },
         };
         for _ in 0..MAX_READINGS {
-            let handling = Handling { engine: &self.engine, setup: &setup };
+            let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
             let principal = handling.principal(&parts.headers)?;
             let unsigned = handling.unsigned(&route, principal, &parts, &body)?;
             let asked = handling.asked(route, principal, &parts, &body, &unsigned)?;

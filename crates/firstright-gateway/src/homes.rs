@@ -21,16 +21,19 @@ impl HomeBook {
     /// The homes of a world's providers, signed with this secret. `reachable` providers have a configured deployment;
     /// `shared_lists` lets tenants list accounts that they share.
     pub fn new(secret: &[u8; 32], world: &World, reachable: usize, shared_lists: bool) -> HomeBook {
-        let tags: Vec<Tag> = world.providers.iter().map(|provider| tag_of(&provider.id)).collect();
-        let providers = tags.iter().zip(0u16..).map(|(tag, place)| (*tag, ProviderId(place))).collect();
-        HomeBook {
-            homes: Homes::new(secret),
-            tags,
-            providers,
-            tenants: world.tenants.len(),
-            reachable,
-            shared_lists,
-        }
+        let (tags, providers) = (Vec::new(), HashMap::new());
+        let book =
+            HomeBook { homes: Homes::new(secret), tags, providers, tenants: 0, reachable, shared_lists };
+        book.under(world)
+    }
+
+    /// The same where providers have other numbers.
+    #[must_use]
+    pub(crate) fn under(mut self, world: &World) -> HomeBook {
+        self.tags = world.providers.iter().map(|provider| tag_of(&provider.id)).collect();
+        self.providers = self.tags.iter().zip(0u16..).map(|(tag, place)| (*tag, ProviderId(place))).collect();
+        self.tenants = world.tenants.len();
+        self
     }
 
     pub(crate) fn unsign(&self, tenant: &str, text: &[u8]) -> Unsigned {

@@ -37,6 +37,19 @@ impl Keys {
         self.by_digest.insert(digest, principal).is_none()
     }
 
+    /// The same keys where tenants have other numbers; one whose tenant has none is not known any more.
+    #[must_use]
+    pub(crate) fn under(mut self, tenant: impl Fn(TenantId) -> Option<TenantId>) -> Keys {
+        self.by_digest.retain(|_, principal| match tenant(principal.tenant) {
+            Some(tenant) => {
+                principal.tenant = tenant;
+                true
+            }
+            None => false,
+        });
+        self
+    }
+
     /// Who presents this key.
     pub fn find(&self, presented: &[u8]) -> Option<&Principal> {
         let digest: [u8; 32] = Sha256::digest(presented).into();

@@ -5,6 +5,7 @@
 
 pub mod handler;
 pub mod setup;
+pub mod ready;
 pub mod keys;
 pub mod endpoint;
 pub mod homes;
@@ -26,4 +27,5 @@ mod chunked;
 mod length;
 
 pub use handler::Gateway;
+pub use ready::Readiness;
 pub use setup::Setup;

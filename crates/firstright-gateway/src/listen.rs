@@ -20,7 +20,7 @@ pub use drain::{Drain, drain};
 pub use permit::Permits;
 pub use scan::Objection;
 pub use threads::{Server, start};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Tls, TlsError, TlsFiles, TlsLoaded};
 
 use std::future::Future;
 use std::io;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firstright_core::world::World;
+use firstright_core::world::{TenantId, World};
 use http::HeaderName;
 
 use crate::endpoint::Endpoint;
@@ -15,6 +15,8 @@ use crate::upstream::Budgets;
 /// What a request's handling reads. It never changes: a reload makes another one.
 #[derive(Debug)]
 pub struct Setup {
+    /// Which version it is: the first is 1, and each reload makes the next.
+    pub version: u64,
     /// The law that ids are resolved by.
     pub world: Arc<World>,
     /// Where each deployment of the law is, by its number; none for one that configuration does not reach.
@@ -35,4 +37,22 @@ pub struct Setup {
     pub labels: Labels,
     /// Headers of a request that pass to providers beside the usual.
     pub forward: Vec<HeaderName>,
+}
+
+impl Setup {
+    /// The same under `world`, which says the same as its own and may number it otherwise.
+    #[must_use]
+    pub fn under(mut self, world: Arc<World>) -> Setup {
+        let mut endpoint = |id: &str| {
+            let before = self.world.find_deployment(id)?;
+            self.endpoints.get_mut(before.index())?.take()
+        };
+        self.endpoints = world.deployments.iter().map(|one| endpoint(&one.id)).collect();
+        let tenant = |id: TenantId| world.find_tenant(&self.world.tenant(id).id);
+        self.keys = self.keys.under(tenant);
+        self.homes = self.homes.under(&world);
+        self.labels = Labels::of(&world);
+        self.world = world;
+        self
+    }
 }

@@ -13,6 +13,8 @@
 //! | `POST /admin/offers/{id}/counter` `{agreed}` | the operator answers a counter |
 //! | `POST /admin/providers/{id}/declare` `{accelerator, free}` | what it has free |
 //! | `POST /admin/providers/{id}/lose` | its capacity is gone |
+//! | `POST /admin/reload` | reads configuration, law and certificates again, and puts them in force |
+//! | `GET /healthz`, `GET /readyz` | is it alive, does it want work? These two alone need no token |
 //!
 //! What is put on record is answered when the record is on disk. An answer that is no success is
 //! `{"error": {"code", "message"}}`.
@@ -20,6 +22,7 @@
 pub(crate) mod answer;
 mod auth;
 pub(crate) mod logs;
+mod operating;
 mod route;
 mod wire;
 
@@ -36,8 +39,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use crate::operating::Operating;
+
 pub use auth::{Access, Token};
-pub use wire::{AnswerBody, CounterBody, DeclareBody, ErrorBody, QuoteBody, SaidBody};
+pub use wire::{AnswerBody, CounterBody, DeclareBody, ErrorBody, QuoteBody, ReloadBody, SaidBody};
 
 /// The file in the book's folder that tells commands on this machine where the API is, and its token.
 pub const FILE: &str = "admin.toml";
@@ -59,12 +64,23 @@ pub struct Config {
     pub tls: Option<Arc<Tls>>,
     /// The token; a new one for each start if there is none.
     pub token: Option<Token>,
+    /// What can be asked of the process beside its jobs.
+    pub operating: Option<Arc<Operating>>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { listen: SocketAddr::from(([127, 0, 0, 1], 8788)), tls: None, token: None }
+        Config { listen: SocketAddr::from(([127, 0, 0, 1], 8788)), tls: None, token: None, operating: None }
     }
+}
+
+/// What the API speaks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Face {
+    /// The jobs.
+    pub plane: Plane,
+    /// The process.
+    pub operating: Option<Arc<Operating>>,
 }
 
 /// Serves until `stop` says so. Must run inside a `LocalSet`.
@@ -72,7 +88,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     access: Arc<Access>,
-    plane: Plane,
+    face: Face,
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -87,15 +103,15 @@ pub(crate) async fn serve(
             continue;
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (tls, access, plane) = (tls.clone(), Arc::clone(&access), plane.clone());
+        let (tls, access, face) = (tls.clone(), Arc::clone(&access), face.clone());
         tokio::task::spawn_local(async move {
             let served = async {
                 match tls {
-                    None => speak(stream, &access, &plane).await,
+                    None => speak(stream, &access, &face).await,
                     // Whoever does not agree on TLS in time is told by an alert, or by the end.
                     Some(tls) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-                            speak(stream, &access, &plane).await;
+                            speak(stream, &access, &face).await;
                         }
                     }
                 }
@@ -108,8 +124,8 @@ pub(crate) async fn serve(
 }
 
 /// Serves one connection.
-async fn speak<T: AsyncRead + AsyncWrite + Unpin>(stream: T, access: &Access, plane: &Plane) {
-    let service = service_fn(|request| answer::answer(request, access, plane));
+async fn speak<T: AsyncRead + AsyncWrite + Unpin>(stream: T, access: &Access, face: &Face) {
+    let service = service_fn(|request| answer::answer(request, access, face));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
     // A client that breaks off has its own reasons.

@@ -42,14 +42,23 @@ const CREDENTIALS: [&str; 15] = [
 pub const REFERENCE: &str = include_str!("config/firstright.toml");
 
 /// What `firstright.toml` says.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    /// The file that it was read from, if it was.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// That file's text.
+    #[serde(skip)]
+    pub text: String,
     /// Files of the law, relative to this file.
     pub agreements: Vec<PathBuf>,
     /// Where the journal and the jobs' folders are kept, relative to this file.
     #[serde(default = "default_data")]
     pub data: PathBuf,
+    /// How often the files are looked at for changes, in seconds; 0 is never.
+    #[serde(default)]
+    pub watch_s: u64,
     /// The API plane's listener.
     #[serde(default)]
     pub gateway: GatewayConfig,
@@ -65,7 +74,7 @@ pub struct Config {
 }
 
 /// The API plane's listener.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GatewayConfig {
     /// Address and port.
@@ -90,6 +99,8 @@ pub struct GatewayConfig {
     pub gap_timeout_s: u64,
     /// Longest wait for those in flight when asked to stop.
     pub drain_s: u64,
+    /// How long, before that, `/readyz` says no while requests are still taken: until load balancers have seen it.
+    pub drain_notice_s: u64,
     /// Request headers that pass to providers beside content type and accept.
     pub forward_headers: Vec<String>,
 }
@@ -108,13 +119,14 @@ impl Default for GatewayConfig {
             first_byte_timeout_s: 600,
             gap_timeout_s: 300,
             drain_s: 60,
+            drain_notice_s: 0,
             forward_headers: Vec::new(),
         }
     }
 }
 
 /// The admin listener.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct AdminConfig {
     /// Address and port; without TLS on loopback only.
@@ -132,7 +144,7 @@ impl Default for AdminConfig {
 }
 
 /// A key that callers present.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeyConfig {
     /// Its name, for logs.
@@ -147,7 +159,7 @@ pub struct KeyConfig {
 }
 
 /// Where a deployment of the law is.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeploymentConfig {
     /// Its id in the law.
@@ -266,6 +278,8 @@ impl Config {
         for file in &mut config.agreements {
             *file = folder.join(&*file);
         }
+        config.file = Some(path.to_path_buf());
+        config.text = text;
         for tls in [&mut config.gateway.tls, &mut config.admin.tls].into_iter().flatten() {
             tls.beside(folder);
         }

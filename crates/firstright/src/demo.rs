@@ -100,7 +100,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     played?;
     if !args.exit {
         view.farewell();
-        serve::Stop::new()?.wait();
+        serve::Stop::new()?.wait(|| ());
     }
     running.stop();
     drop(clouds);

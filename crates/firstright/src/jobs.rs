@@ -18,7 +18,7 @@ use firstright_gateway::listen::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::admin::{self, Access, Token};
+use crate::admin::{self, Access, Face, Token};
 
 pub use command::{Command, CommandError, run};
 
@@ -112,11 +112,12 @@ pub fn start(engine: Arc<Engine>, config: JobsConfig) -> Result<JobPlane, StartE
         .build()
         .map_err(io("start the threads of", "jobs".to_string()))?;
     let (stop, stopped) = watch::channel(false);
-    let (own, access) = (plane.clone(), Arc::new(Access::new(&token)));
+    let face = Face { plane: plane.clone(), operating: config.admin.operating };
+    let access = Arc::new(Access::new(&token));
     let thread = std::thread::Builder::new()
         .name("jobs".to_string())
         .spawn(move || {
-            tokio::task::LocalSet::new().block_on(&runtime, serve(listeners, access, own, actor, stopped));
+            tokio::task::LocalSet::new().block_on(&runtime, serve(listeners, access, face, actor, stopped));
         })
         .map_err(io("start the threads of", "jobs".to_string()))?;
     Ok(JobPlane { plane, admin, stop, thread: Some(thread) })
@@ -125,7 +126,7 @@ pub fn start(engine: Arc<Engine>, config: JobsConfig) -> Result<JobPlane, StartE
 async fn serve(
     listeners: Vec<(std::net::TcpListener, Option<Arc<Tls>>)>,
     access: Arc<Access>,
-    plane: Plane,
+    face: Face,
     actor: Actor,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -133,7 +134,7 @@ async fn serve(
     for (listener, tls) in listeners {
         match TcpListener::from_std(listener) {
             Ok(listener) => {
-                let served = admin::serve(listener, tls, access.clone(), plane.clone(), stopped.clone());
+                let served = admin::serve(listener, tls, access.clone(), face.clone(), stopped.clone());
                 tokio::task::spawn_local(served);
             }
             Err(error) => {
@@ -143,7 +144,7 @@ async fn serve(
     }
     // A sender that is gone has stopped.
     let _ = stopped.wait_for(|stop| *stop).await;
-    plane.stop().await;
+    face.plane.stop().await;
     // An actor that panicked has said so.
     let _ = actor.await;
 }

@@ -5,6 +5,8 @@ mod clock;
 mod homes;
 
 pub mod serve;
+pub mod operating;
+pub mod reload;
 pub mod admin;
 pub mod jobs;
 pub mod demo;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firstright_core::world::World;
 use firstright_engine::{Engine, Opened, Tail};
-use firstright_gateway::listen::{self, BodyLimits, Limits, Server};
+use firstright_gateway::listen::{self, BodyLimits, Limits, Server, Tls};
 use firstright_gateway::told::Labels;
 use firstright_gateway::upstream::{Client, PoolLimits};
 use firstright_gateway::{Gateway, Setup};
@@ -15,6 +16,8 @@ use crate::admin;
 use crate::config::{Config, TlsConfig, read_law};
 use crate::homes;
 use crate::jobs::{self, JobPlane, JobsConfig};
+use crate::operating::{Operating, Pulse};
+use crate::reload::{self, Certificates, Reloader, Watch};
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -31,10 +34,13 @@ pub fn run(args: &Args) -> Result<(), String> {
     let config = Config::read(&args.config)?;
     let sources = read_law(&config.agreements)?;
     let plane = start(&config, sources)?;
-    let stop = Stop::new()?;
+    let signals = Stop::new()?;
     let scheme = if config.gateway.tls.is_some() { "https" } else { "http" };
     println!("firstright serves on {scheme}://{}/v1, its admin API on {}", plane.address(), plane.admin());
-    stop.wait();
+    signals.wait(|| match &plane.operating.reloader {
+        Some(reloader) => reload::say(reloader),
+        None => eprintln!("firstright: nothing was reloaded: the configuration came from no file"),
+    });
     plane.stop();
     Ok(())
 }
@@ -44,8 +50,13 @@ pub fn run(args: &Args) -> Result<(), String> {
 pub struct Running {
     /// The engine.
     pub engine: Arc<Engine>,
+    /// What can be asked of it.
+    pub operating: Arc<Operating>,
+    notice: Duration,
     server: Server,
     jobs: JobPlane,
+    pulse: Pulse,
+    watch: Option<Watch>,
 }
 
 /// Starts the engine and the planes.
@@ -53,6 +64,7 @@ pub struct Running {
 /// # Errors
 /// As [`run`].
 pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running, String> {
+    let law = sources.clone();
     let Opened { engine, records, tail, estimated } =
         Engine::open(&config.data, sources).map_err(|error| error.to_string())?;
     if let Tail::Cut(bytes) = tail {
@@ -61,8 +73,40 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     if records > 0 {
         eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
     }
-    let world = engine.world();
-    let setup = Setup {
+    let gateway = Arc::new(Gateway::new(Arc::clone(&engine), setup(config, engine.world())?));
+    let open = |tls: &Option<TlsConfig>| tls.as_ref().map(TlsConfig::open).transpose();
+    let certificates = Certificates { gateway: open(&config.gateway.tls)?, admin: open(&config.admin.tls)? };
+    let (tls, admin_tls) = (certificates.gateway.clone(), certificates.admin.clone());
+    let reloader =
+        Reloader::new(Arc::clone(&engine), Arc::clone(&gateway), certificates, config, law).map(Arc::new);
+    let operating =
+        Arc::new(Operating { engine: Arc::clone(&engine), gateway: Arc::clone(&gateway), reloader });
+    let server = listen(config, tls, gateway)?;
+    let plane = firstright_dispatch::Config::new(config.data.clone());
+    let admin = admin::Config {
+        listen: config.admin.listen,
+        tls: admin_tls,
+        token: config.admin.token()?,
+        operating: Some(Arc::clone(&operating)),
+    };
+    let jobs =
+        jobs::start(Arc::clone(&engine), JobsConfig { plane, admin }).map_err(|error| error.to_string())?;
+    let threads = |error| format!("failed to start the threads of `operating`: {error}");
+    let pulse = Pulse::start(Arc::clone(&operating), config.data.clone()).map_err(threads)?;
+    let every = Duration::from_secs(config.watch_s);
+    let watched = operating.reloader.clone().filter(|_| !every.is_zero());
+    let watch = watched.map(|reloader| Watch::start(reloader, every)).transpose().map_err(threads)?;
+    let notice = Duration::from_secs(config.gateway.drain_notice_s);
+    Ok(Running { engine, operating, notice, server, jobs, pulse, watch })
+}
+
+/// The first version of what requests are handled by, or what the next would be; secrets are read here.
+///
+/// # Errors
+/// With the first entry of the configuration that cannot be used under this law.
+pub(crate) fn setup(config: &Config, world: Arc<World>) -> Result<Setup, String> {
+    Ok(Setup {
+        version: 1,
         homes: homes::book(config, &world)?,
         default_model: config.gateway.default_model.clone(),
         endpoints: config.endpoints(&world)?,
@@ -73,8 +117,11 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
         form: BodyLimits { bytes: config.gateway.max_form_bytes, ..BodyLimits::default() },
         forward: config.forwarded()?,
-    };
-    let gateway = Arc::new(Gateway::new(Arc::clone(&engine), setup));
+    })
+}
+
+/// Starts the API plane's listener.
+fn listen(config: &Config, tls: Option<Arc<Tls>>, gateway: Arc<Gateway>) -> Result<Server, String> {
     let limits = Limits {
         connections: config.gateway.max_connections,
         grace: Duration::from_secs(config.gateway.drain_s),
@@ -90,15 +137,8 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         move |request| Arc::clone(&gateway).handle(client.clone(), request)
     };
     let address = config.gateway.listen;
-    let tls = config.gateway.tls.as_ref().map(TlsConfig::open).transpose()?;
-    let server = listen::start(address, tls, threads, &limits, handler_of)
-        .map_err(|error| format!("failed to listen on `{address}`: {error}"))?;
-    let plane = firstright_dispatch::Config::new(config.data.clone());
-    let tls = config.admin.tls.as_ref().map(TlsConfig::open).transpose()?;
-    let admin = admin::Config { listen: config.admin.listen, tls, token: config.admin.token()? };
-    let jobs =
-        jobs::start(Arc::clone(&engine), JobsConfig { plane, admin }).map_err(|error| error.to_string())?;
-    Ok(Running { engine, server, jobs })
+    listen::start(address, tls, threads, &limits, handler_of)
+        .map_err(|error| format!("failed to listen on `{address}`: {error}"))
 }
 
 impl Running {
@@ -117,8 +157,11 @@ impl Running {
         self.jobs.plane()
     }
 
-    /// Answers what is in flight, then writes the journal's end.
+    /// Says that no more is wanted, answers what is in flight, then writes the journal's end.
     pub fn stop(self) {
+        drop(self.watch);
+        self.operating.gateway.readiness().drain();
+        std::thread::sleep(self.notice);
         let drained = self.server.drain();
         if drained.cut > 0 {
             eprintln!(
@@ -127,15 +170,17 @@ impl Running {
             );
         }
         self.jobs.stop();
+        drop(self.pulse);
         self.engine.close();
     }
 }
 
-/// Catches the signals that ask for a stop. Made before anybody is told that we serve, so that none is missed.
+/// Catches the signals. Made before anybody is told that we serve, so that none is missed.
 pub(crate) struct Stop {
     runtime: tokio::runtime::Runtime,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl Stop {
@@ -146,16 +191,20 @@ impl Stop {
         let inside = runtime.enter();
         let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         drop(inside);
-        Ok(Stop { runtime, interrupt, terminate })
+        Ok(Stop { runtime, interrupt, terminate, hangup })
     }
 
-    /// Blocks until SIGINT or SIGTERM.
-    pub(crate) fn wait(mut self) {
+    /// Blocks until SIGINT or SIGTERM. At each SIGHUP until then `reload` is called.
+    pub(crate) fn wait(mut self, reload: impl Fn()) {
         self.runtime.block_on(async {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = self.interrupt.recv() => return,
+                    _ = self.terminate.recv() => return,
+                    _ = self.hangup.recv() => reload(),
+                }
             }
         });
     }

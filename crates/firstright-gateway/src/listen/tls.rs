@@ -1,7 +1,7 @@
 //! With which certificate do we answer, and whose do we ask for?
 //!
 //! TLS 1.2 and 1.3 by rustls, with aws-lc's cryptography; nothing older, and no plaintext beside it on the same port.
-//! Certificates are files: they are read again on [`Tls::reload`], and connections that come after it get the new ones.
+//! Certificates are files: they can be read again at any time, and connections that come after it get the new ones.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,11 +26,14 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+/// What was read of a listener's files, ready to be used.
+#[derive(Clone, Debug)]
+pub struct TlsLoaded(Arc<ServerConfig>);
+
 /// What a listener speaks TLS with.
 #[derive(Debug)]
 pub struct Tls {
-    files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<TlsLoaded>,
     failed: AtomicU64,
 }
 
@@ -93,51 +96,30 @@ impl std::fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-impl Tls {
+impl TlsFiles {
     /// Reads the files.
     ///
     /// # Errors
     /// If one cannot be read or used; [`TlsError`] says which.
-    pub fn open(files: TlsFiles) -> Result<Tls, TlsError> {
-        let config = Arc::new(read(&files)?);
-        Ok(Tls { files, current: RwLock::new(config), failed: AtomicU64::new(0) })
+    pub fn read(&self) -> Result<TlsLoaded, TlsError> {
+        read(self).map(|config| TlsLoaded(Arc::new(config)))
+    }
+}
+
+impl Tls {
+    /// Begins with what was read.
+    pub fn new(loaded: TlsLoaded) -> Tls {
+        Tls { current: RwLock::new(loaded), failed: AtomicU64::new(0) }
     }
 
-    /// Reads the files again. On an error the certificate that is in use stays.
-    ///
-    /// # Errors
-    /// As [`Tls::open`].
-    pub fn reload(&self) -> Result<(), TlsError> {
-        self.adopt(self.check()?);
-        Ok(())
-    }
-
-    /// Reads the files again without using them yet, so that a reload can be checked whole before any of it holds.
-    ///
-    /// # Errors
-    /// As [`Tls::open`].
-    pub fn check(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        read(&self.files).map(Arc::new)
-    }
-
-    /// Uses what [`Tls::check`] read, for connections that come from now on.
-    pub fn adopt(&self, config: Arc<ServerConfig>) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
-    }
-
-    /// Which files it reads.
-    pub fn files(&self) -> &TlsFiles {
-        &self.files
+    /// Uses something else for connections that come from now on.
+    pub fn adopt(&self, loaded: TlsLoaded) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
 
     /// Handshakes that did not come to an end.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
-    }
-
-    /// What a connection that comes now is answered with.
-    fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shakes hands with a client; how long that may take is the caller's to say.
@@ -146,7 +128,8 @@ impl Tls {
     /// If the client speaks no TLS that we do, or shows no certificate that we ask for; it has been told by an alert.
     pub async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         let counted = Counted(Some(&self.failed));
-        let stream = TlsAcceptor::from(self.config()).accept(stream).await?;
+        let config = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).0);
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
         counted.done();
         Ok(stream)
     }

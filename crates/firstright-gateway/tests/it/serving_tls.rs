@@ -134,7 +134,7 @@ fn a_client_is_answered_over_tls_and_over_nothing_else() {
     run(async {
         let authority = Authority::new();
         let folder = Folder::new(&authority.vouch("localhost", 2100));
-        let tls = Arc::new(Tls::open(folder.files(None)).unwrap());
+        let tls = Arc::new(Tls::new(folder.files(None).read().unwrap()));
         let gateway = serving(&tls, Limits::default());
         let answer = ask(connect(&gateway, &authority, None).await).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("done"), "{answer}");
@@ -173,7 +173,7 @@ fn a_client_shows_a_certificate_of_the_right_authority_or_is_not_spoken_with() {
     run(async {
         let (servers, clients, others) = (Authority::new(), Authority::new(), Authority::new());
         let folder = Folder::new(&servers.vouch("localhost", 2100));
-        let tls = Arc::new(Tls::open(folder.files(Some(&clients))).unwrap());
+        let tls = Arc::new(Tls::new(folder.files(Some(&clients)).read().unwrap()));
         let gateway = serving(&tls, Limits::default());
         let good = clients.vouch("caller", 2100);
         assert!(ask(connect(&gateway, &servers, Some(&good)).await).await.ends_with("done"));
@@ -201,7 +201,7 @@ fn a_client_refuses_a_certificate_that_has_expired_or_that_nobody_it_trusts_vouc
             [(authority.vouch("localhost", 2020), &authority), (authority.vouch("localhost", 2100), &others)]
         {
             let folder = Folder::new(&pair);
-            let tls = Arc::new(Tls::open(folder.files(None)).unwrap());
+            let tls = Arc::new(Tls::new(folder.files(None).read().unwrap()));
             let gateway = serving(&tls, Limits::default());
             assert!(connect(&gateway, trusted, None).await.is_err());
             settle().await;
@@ -215,7 +215,7 @@ fn a_handshake_that_does_not_end_costs_the_connection_and_its_place() {
     run(async {
         let authority = Authority::new();
         let folder = Folder::new(&authority.vouch("localhost", 2100));
-        let tls = Arc::new(Tls::open(folder.files(None)).unwrap());
+        let tls = Arc::new(Tls::new(folder.files(None).read().unwrap()));
         let gateway = serving(&tls, Limits { connections: 1, ..Limits::default() });
         let start = Instant::now();
         let mut silent = gateway.connect().await;
@@ -241,24 +241,24 @@ fn new_files_serve_the_connections_that_come_after_them_and_bad_ones_change_noth
     run(async {
         let (before, after) = (Authority::new(), Authority::new());
         let folder = Folder::new(&before.vouch("localhost", 2100));
-        let tls = Arc::new(Tls::open(folder.files(None)).unwrap());
+        let tls = Arc::new(Tls::new(folder.files(None).read().unwrap()));
         let gateway = serving(&tls, Limits::default());
         let kept = connect(&gateway, &before, None).await;
 
         folder.put(&Pair { certificate: "no certificate".to_string(), key: String::new() });
-        let error = tls.reload().unwrap_err().to_string();
+        let error = folder.files(None).read().unwrap_err().to_string();
         assert!(
             error.contains("failed to read the certificate in `") && error.contains("there is none"),
             "{error}"
         );
         let mixed = Pair { key: after.vouch("localhost", 2100).key, ..before.vouch("localhost", 2100) };
         folder.put(&mixed);
-        let error = tls.reload().unwrap_err().to_string();
+        let error = folder.files(None).read().unwrap_err().to_string();
         assert!(error.contains("with its key"), "{error}");
         assert!(ask(connect(&gateway, &before, None).await).await.ends_with("done"));
 
         folder.put(&after.vouch("localhost", 2100));
-        tls.reload().unwrap();
+        tls.adopt(folder.files(None).read().unwrap());
         assert!(ask(connect(&gateway, &after, None).await).await.ends_with("done"));
         assert!(connect(&gateway, &before, None).await.is_err());
         // One that was open keeps what it agreed on.
@@ -273,7 +273,7 @@ fn what_is_wrong_with_a_file_is_said_without_what_stands_in_it() {
     let pair = authority.vouch("localhost", 2100);
     let folder = Folder::new(&pair);
     let wrong = |what: &str, files: TlsFiles| {
-        let error = Tls::open(files).unwrap_err().to_string();
+        let error = files.read().unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
         assert!(!error.contains("BEGIN") && !pair.key.lines().any(|line| error.contains(line)), "{error}");
     };

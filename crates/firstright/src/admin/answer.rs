@@ -1,4 +1,4 @@
-//! What is answered to a request? The token is asked for first, whatever is asked.
+//! What is answered to a request? The token is asked for first, whatever is asked but whether the process is well.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::auth::Access;
-use super::logs;
 use super::route::{NoRoute, Route, route};
 use super::wire::{AnswerBody, CounterBody, DeclareBody, ErrorBody, ErrorInner, QuoteBody, SaidBody};
+use super::{Face, logs, operating};
 
 /// The largest body is a job file.
 const MAX_BODY: usize = MAX_BYTES;
@@ -38,10 +38,16 @@ pub(super) struct Wrong(StatusCode, &'static str, String);
 pub(super) async fn answer(
     request: Request<Incoming>,
     access: &Access,
-    plane: &Plane,
+    face: &Face,
 ) -> Result<Answer, Infallible> {
+    let uri = request.uri();
+    let found = route(request.method(), uri.path(), uri.query());
+    // Whoever looks after the process may not know the token.
+    if let Ok(Route::Alive | Route::Ready) = found {
+        return Ok(operating::probe(found == Ok(Route::Ready), face.operating.as_deref()));
+    }
     Ok(if access.allows(request.headers()) {
-        routed(request, plane).await.unwrap_or_else(error)
+        routed(request, found, face).await.unwrap_or_else(error)
     } else {
         let wrong = wrong(StatusCode::UNAUTHORIZED, "no-token", "the token is missing or wrong");
         let mut refused = error(wrong);
@@ -50,13 +56,19 @@ pub(super) async fn answer(
     })
 }
 
-async fn routed(request: Request<Incoming>, plane: &Plane) -> Result<Answer, Wrong> {
-    let uri = request.uri();
-    let route = route(request.method(), uri.path(), uri.query()).map_err(|none| match none {
+async fn routed(
+    request: Request<Incoming>,
+    found: Result<Route, NoRoute>,
+    Face { plane, operating }: &Face,
+) -> Result<Answer, Wrong> {
+    let route = found.map_err(|none| match none {
         NoRoute::Path => wrong(StatusCode::NOT_FOUND, "no-route", "there is nothing of that path"),
         NoRoute::Method => wrong(StatusCode::METHOD_NOT_ALLOWED, "no-method", "it does not take this method"),
         NoRoute::Query => wrong(StatusCode::BAD_REQUEST, "bad-query", "the query is not understood"),
     })?;
+    let operating = operating
+        .as_ref()
+        .ok_or_else(|| wrong(StatusCode::NOT_FOUND, "no-route", "this process serves jobs alone"));
     match route {
         Route::Submit => submit(request, plane).await,
         Route::Jobs => shown(plane.jobs().await),
@@ -87,6 +99,8 @@ async fn routed(request: Request<Incoming>, plane: &Plane) -> Result<Answer, Wro
             said(StatusCode::OK, plane.declare(provider, body.accelerator, body.free).await)
         }
         Route::Lose(provider) => said(StatusCode::OK, plane.lose(provider).await),
+        Route::Reload => operating::reload(operating?).await,
+        Route::Alive | Route::Ready => Err(wrong(StatusCode::NOT_FOUND, "no-route", "answered before")),
     }
 }
 
@@ -175,7 +189,7 @@ fn problem(problem: Problem) -> Wrong {
     wrong(status, problem.code, problem.message)
 }
 
-fn wrong(status: StatusCode, code: &'static str, message: impl Into<String>) -> Wrong {
+pub(super) fn wrong(status: StatusCode, code: &'static str, message: impl Into<String>) -> Wrong {
     Wrong(status, code, message.into())
 }
 
@@ -184,7 +198,7 @@ fn error(wrong: Wrong) -> Answer {
     respond(status, &ErrorBody { error: ErrorInner { code: code.to_string(), message } })
 }
 
-fn respond<T: Serialize>(status: StatusCode, body: &T) -> Answer {
+pub(super) fn respond<T: Serialize>(status: StatusCode, body: &T) -> Answer {
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut answer = Response::new(Full::new(Bytes::from(bytes)));
     *answer.status_mut() = status;

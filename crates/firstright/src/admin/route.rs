@@ -16,6 +16,9 @@ pub(super) enum Route {
     Counter(u64),
     Declare(String),
     Lose(String),
+    Reload,
+    Alive,
+    Ready,
 }
 
 /// Why there is no route.
@@ -46,7 +49,11 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         ["admin", "offers", offer, "counter"] if post => Route::Counter(id(offer)?),
         ["admin", "providers", provider, "declare"] if post => Route::Declare(name(provider)),
         ["admin", "providers", provider, "lose"] if post => Route::Lose(name(provider)),
-        ["admin", "jobs" | "offers"]
+        ["admin", "reload"] if post => Route::Reload,
+        ["healthz"] if get => Route::Alive,
+        ["readyz"] if get => Route::Ready,
+        ["admin", "jobs" | "offers" | "reload"]
+        | ["healthz" | "readyz"]
         | ["admin", "jobs", _]
         | ["admin", "jobs", _, "logs" | "quotes"]
         | ["admin", "offers", _, "answer" | "counter"]

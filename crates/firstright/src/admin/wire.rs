@@ -64,6 +64,21 @@ pub struct SaidBody {
     pub decided: Vec<String>,
 }
 
+/// What a reload brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReloadBody {
+    /// The version in force; the first is 1.
+    pub version: u64,
+    /// The record that holds the new law, if the law changed; it is on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
+    /// What changed, one a line.
+    pub changes: Vec<String>,
+    /// What the law may not mean.
+    pub warnings: Vec<String>,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

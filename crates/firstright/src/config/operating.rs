@@ -31,14 +31,25 @@ impl TlsConfig {
         }
     }
 
+    /// The files themselves.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        [Some(self.certificate.clone()), Some(self.key.clone()), self.client_ca.clone()].into_iter().flatten()
+    }
+
     /// Reads the files.
     ///
     /// # Errors
     /// If one cannot be used.
     pub fn open(&self) -> Result<Arc<Tls>, String> {
-        let Self { certificate, key, client_ca } = self.clone();
-        let files = TlsFiles { certificate, key, client_ca };
-        Tls::open(files).map(Arc::new).map_err(|error| error.to_string())
+        let loaded = TlsFiles::from(self).read().map_err(|error| error.to_string())?;
+        Ok(Arc::new(Tls::new(loaded)))
+    }
+}
+
+impl From<&TlsConfig> for TlsFiles {
+    fn from(config: &TlsConfig) -> TlsFiles {
+        let TlsConfig { certificate, key, client_ca } = config.clone();
+        TlsFiles { certificate, key, client_ca }
     }
 }
 

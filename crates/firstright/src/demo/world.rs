@@ -194,6 +194,9 @@ pub fn config(
     }
     let (listen, admin) = ports;
     Ok(Config {
+        file: None,
+        text: String::new(),
+        watch_s: 0,
         agreements: Vec::new(),
         data: data.to_path_buf(),
         gateway: GatewayConfig {

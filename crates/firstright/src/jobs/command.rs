@@ -12,7 +12,8 @@ use super::access::{AccessArgs, Found, find};
 use super::client::{Answer, get, post, send};
 use super::show;
 use crate::admin::answer::FILE_NAME;
-use crate::admin::{AnswerBody, CounterBody, DeclareBody, SaidBody, logs};
+use crate::admin::{AnswerBody, CounterBody, DeclareBody, ReloadBody, SaidBody, logs};
+use crate::reload::Report;
 
 /// How often a job that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -81,6 +82,11 @@ pub enum Command {
         /// Go on until the job is over.
         #[arg(long)]
         follow: bool,
+        #[command(flatten)]
+        access: AccessArgs,
+    },
+    /// Read configuration, law and certificates again, and put them in force; all of it or nothing.
+    Reload {
         #[command(flatten)]
         access: AccessArgs,
     },
@@ -196,6 +202,7 @@ fn done(command: &Command, out: &mut impl Write) -> Result<(), String> {
             said(out, access, &send(&find(access)?, "DELETE", &format!("/admin/jobs/{job}"), &[], b"")?)
         }
         Command::Logs { job, lease, follow, access } => read_logs(&find(access)?, *job, *lease, *follow, out),
+        Command::Reload { access } => reload(out, access),
         Command::Provider { said: word, access } => {
             let found = find(access)?;
             let answer = match word {
@@ -210,6 +217,14 @@ fn done(command: &Command, out: &mut impl Write) -> Result<(), String> {
             said(out, access, &answer)
         }
     }
+}
+
+fn reload(out: &mut impl Write, access: &AccessArgs) -> Result<(), String> {
+    let answer = send(&find(access)?, "POST", "/admin/reload", &[], b"")?;
+    print(out, access, &answer, |answer| {
+        let ReloadBody { version, record, changes, warnings } = answer.json()?;
+        Ok(format!("{}\n", Report { version, record, changes, warnings }))
+    })
 }
 
 /// Ids go into the path as they are; what could change its meaning is no id.

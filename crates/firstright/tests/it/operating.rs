@@ -1,3 +1,4 @@
 //! Can it be operated: served over TLS, watched, changed while it runs, and stopped?
 
+mod reload;
 mod tls;
