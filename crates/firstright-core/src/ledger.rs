@@ -89,16 +89,4 @@ impl Ledger {
         let until = (id, Timestamp::MAX);
         self.parties.range(from..=until).map(|((_, start), account)| (*start, account))
     }
-
-    /// The same accounts under a new law; those of clauses and parties that are gone are dropped from the working set
-    /// (their records stay in the journal).
-    pub(crate) fn under(
-        self,
-        clause: impl Fn(ClauseId) -> Option<ClauseId>,
-        party: impl Fn(PartyId) -> Option<PartyId>,
-    ) -> Ledger {
-        let clauses = self.clauses.into_iter().filter_map(|((id, at), one)| Some(((clause(id)?, at), one)));
-        let parties = self.parties.into_iter().filter_map(|((id, at), one)| Some(((party(id)?, at), one)));
-        Ledger { clauses: clauses.collect(), parties: parties.collect() }
-    }
 }

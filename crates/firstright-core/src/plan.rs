@@ -76,11 +76,11 @@ impl Candidate {
 /// The plan for calls of this view to this model.
 pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: ModelId) -> Plan {
     let mut plan = common(world, at, view, None);
-    for (deployment, place) in world.deployments.iter().zip(0u16..) {
+    for (id, deployment) in world.served() {
         if deployment.model != model {
             continue;
         }
-        let place = Place::Deployment(crate::world::DeploymentId(place));
+        let place = Place::Deployment(id);
         let provider = world.provider(deployment.provider);
         //= rights/home.md#HO-1
         let elsewhere = view.home.is_some_and(|home| home != deployment.provider);
@@ -105,9 +105,8 @@ pub(crate) fn for_job(world: &World, at: Timestamp, view: &View<'_>, open: &Open
     //= rights/first-refusal.md#FR-5
     let offered = open.offer.map(|(_, clause)| clause);
     let mut plan = common(world, at, view, offered.or(open.accepted.as_ref().map(|one| one.clause)));
-    for (provider, id) in world.providers.iter().zip(0u16..) {
+    for (id, provider) in world.hosts() {
         for (pool, nth) in provider.pools.iter().zip(0u16..) {
-            let id = ProviderId(id);
             let place = Place::Pool(id, nth);
             //= rights/price.md#PR-6
             let firm = open.quotes.iter().filter(|(quoted, _, until)| *quoted == id && at < *until);

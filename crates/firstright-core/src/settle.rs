@@ -165,9 +165,8 @@ fn account(state: &State, id: ClauseId, start: Timestamp) -> Option<&Account> {
 /// Provisioned units of the party over time: drawn whether used or not.
 //= rights/commitment.md#CO-6
 fn ptu_hours(state: &State, clause: &Commitment, from: Timestamp, until: Timestamp) -> i128 {
-    let own =
-        state.world.deployments.iter().filter(|one| state.world.provider(one.provider).party == clause.to);
-    let units = own.filter_map(|one| match one.capacity {
+    let own = state.world.served().filter(|(_, one)| state.world.provider(one.provider).party == clause.to);
+    let units = own.filter_map(|(_, one)| match one.capacity {
         CapacityKind::Provisioned { units, .. } => Some(i128::from(units)),
         _ => None,
     });

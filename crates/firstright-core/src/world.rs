@@ -1,12 +1,15 @@
 //! What does the law speak of? The world: parties, providers, deployments, tenants and agreements, as one immutable
 //! value that `text` reads from `agreements/*.toml` and the broker holds.
 
+pub(crate) mod numbering;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use self::numbering::Order;
 use crate::clause::Clause;
 use crate::scope::Glob;
 use crate::units::{Currency, Money, Span, Timestamp};
@@ -83,6 +86,9 @@ pub struct World {
     pub agreements: Vec<Agreement>,
     /// Every clause of every agreement, in the order of the files.
     pub clauses: Vec<Entry>,
+    /// What of the lists above is part of the law; all of them, as they stand, for the first law of a book. Later ones
+    /// keep what open workloads may still name: see [`World::after`].
+    pub(crate) order: Option<Order>,
 }
 
 /// A legal person.
@@ -386,13 +392,52 @@ impl World {
 
     /// Who runs Firstright and owns the work.
     pub fn operator(&self) -> PartyId {
-        let place = self.parties.iter().position(|party| party.operator);
-        PartyId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or(0))
+        let operator = |id: &PartyId| self.parties.get(id.index()).is_some_and(|party| party.operator);
+        self.numbers(self.parties.len(), |order| &order.parties)
+            .map(PartyId)
+            .find(operator)
+            .unwrap_or(PartyId(0))
     }
 
-    /// Every clause with its id, in the order of the files.
+    /// The numbers of what is part of the law, in the order of the files.
+    fn numbers<'w>(
+        &'w self,
+        all: usize,
+        of: impl Fn(&'w Order) -> &'w Vec<u16>,
+    ) -> impl Iterator<Item = u16> + 'w {
+        let chosen = self.order.as_ref().map(of);
+        let all = if chosen.is_some() { 0 } else { all };
+        chosen.into_iter().flatten().copied().chain((0u16..).take(all))
+    }
+
+    /// Every clause of the law with its id, in the order of the files.
     pub fn entries(&self) -> impl Iterator<Item = (ClauseId, &Entry)> {
-        self.clauses.iter().zip(0u16..).map(|(entry, place)| (ClauseId(place), entry))
+        let numbers = self.numbers(self.clauses.len(), |order| &order.clauses);
+        numbers.filter_map(|number| Some((ClauseId(number), self.clauses.get(usize::from(number))?)))
+    }
+
+    /// Every provider of the law with its id, in the order of the files.
+    pub fn hosts(&self) -> impl Iterator<Item = (ProviderId, &Provider)> {
+        let numbers = self.numbers(self.providers.len(), |order| &order.providers);
+        numbers.filter_map(|number| Some((ProviderId(number), self.providers.get(usize::from(number))?)))
+    }
+
+    /// Every deployment of the law with its id, in the order of the files.
+    pub fn served(&self) -> impl Iterator<Item = (DeploymentId, &Deployment)> {
+        let numbers = self.numbers(self.deployments.len(), |order| &order.deployments);
+        numbers.filter_map(|number| Some((DeploymentId(number), self.deployments.get(usize::from(number))?)))
+    }
+
+    /// Every tenant of the law with its id, in the order of the files.
+    pub fn customers(&self) -> impl Iterator<Item = (TenantId, &Tenant)> {
+        let numbers = self.numbers(self.tenants.len(), |order| &order.tenants);
+        numbers.filter_map(|number| Some((TenantId(number), self.tenants.get(usize::from(number))?)))
+    }
+
+    /// Every model of the law, sorted.
+    pub fn names_of_models(&self) -> impl Iterator<Item = &String> {
+        let numbers = self.numbers(self.models.len(), |order| &order.models);
+        numbers.filter_map(|number| self.models.get(usize::from(number)))
     }
 
     /// Every clause in force at a time.
@@ -402,37 +447,44 @@ impl World {
 
     /// The first time after `at` at which a clause begins or ends.
     pub fn next_change(&self, at: Timestamp) -> Timestamp {
-        let changes = self.clauses.iter().flat_map(|entry| [entry.from, entry.until]);
+        let changes = self.entries().flat_map(|(_, entry)| [entry.from, entry.until]);
         changes.filter(|change| *change > at).min().unwrap_or(Timestamp::MAX)
     }
 
     /// The party of that id.
     pub fn find_party(&self, id: &str) -> Option<PartyId> {
-        position(self.parties.iter().map(|party| party.id.as_str()), id).map(PartyId)
+        let known = |number: &u16| self.parties.get(usize::from(*number)).is_some_and(|party| party.id == id);
+        self.numbers(self.parties.len(), |order| &order.parties).find(known).map(PartyId)
     }
 
     /// The provider of that id.
     pub fn find_provider(&self, id: &str) -> Option<ProviderId> {
-        position(self.providers.iter().map(|provider| provider.id.as_str()), id).map(ProviderId)
+        self.hosts().find(|(_, provider)| provider.id == id).map(|(number, _)| number)
     }
 
     /// The deployment of that id.
     pub fn find_deployment(&self, id: &str) -> Option<DeploymentId> {
-        position(self.deployments.iter().map(|deployment| deployment.id.as_str()), id).map(DeploymentId)
+        self.served().find(|(_, deployment)| deployment.id == id).map(|(number, _)| number)
     }
 
     /// The tenant of that id.
     pub fn find_tenant(&self, id: &str) -> Option<TenantId> {
-        position(self.tenants.iter().map(|tenant| tenant.id.as_str()), id).map(TenantId)
+        self.customers().find(|(_, tenant)| tenant.id == id).map(|(number, _)| number)
     }
 
     /// The model of that name.
     pub fn find_model(&self, name: &str) -> Option<ModelId> {
-        self.models
-            .binary_search_by(|model| model.as_str().cmp(name))
-            .ok()
-            .and_then(|at| u16::try_from(at).ok())
-            .map(ModelId)
+        match &self.order {
+            None => {
+                let place = self.models.binary_search_by(|model| model.as_str().cmp(name)).ok()?;
+                u16::try_from(place).ok().map(ModelId)
+            }
+            Some(order) => {
+                let known = |number: &u16| self.models.get(usize::from(*number)).map(String::as_str);
+                let place = order.models.binary_search_by(|number| known(number).cmp(&Some(name))).ok()?;
+                order.models.get(place).copied().map(ModelId)
+            }
+        }
     }
 
     /// `agreement/clause`, as people cite it.
@@ -450,8 +502,4 @@ impl World {
         }
         seen.into_iter().filter(|(_, count)| *count > 1).map(|(id, _)| id).collect()
     }
-}
-
-fn position<'a>(mut ids: impl Iterator<Item = &'a str>, wanted: &str) -> Option<u16> {
-    ids.position(|id| id == wanted).and_then(|place| u16::try_from(place).ok())
 }

@@ -139,7 +139,7 @@ impl JobFile {
         };
         let tenant = world.find_tenant(&self.tenant);
         if tenant.is_none() {
-            let names = world.tenants.iter().map(|tenant| tenant.id.as_str());
+            let names = world.customers().map(|(_, tenant)| tenant.id.as_str());
             let help = read::did_you_mean(&self.tenant, names);
             unknown(
                 &self.places.tenant,
@@ -148,8 +148,7 @@ impl JobFile {
                 help,
             );
         }
-        let pools =
-            || world.providers.iter().flat_map(|one| &one.pools).map(|pool| pool.accelerator.as_str());
+        let pools = || world.hosts().flat_map(|(_, one)| &one.pools).map(|pool| pool.accelerator.as_str());
         for (accelerator, span) in self.accelerators.iter().zip(&self.places.accelerators) {
             if !pools().any(|known| known == accelerator) {
                 let message = format!("no provider has the accelerator `{accelerator}`");

@@ -181,11 +181,11 @@ impl Handling<'_> {
         };
         let body = match route.model() {
             Some(wanted) => {
-                let found = self.setup.world.models.iter().filter(may).find(|model| *model == wanted);
+                let found = self.setup.world.names_of_models().filter(may).find(|model| *model == wanted);
                 shown(found.ok_or_else(|| No::unknown_model(wanted))?)
             }
             None => {
-                let models: Vec<String> = self.setup.world.models.iter().filter(may).map(shown).collect();
+                let models: Vec<String> = self.setup.world.names_of_models().filter(may).map(shown).collect();
                 format!(r#"{{"object":"list","data":[{}]}}"#, models.join(","))
             }
         };

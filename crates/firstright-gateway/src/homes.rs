@@ -32,7 +32,7 @@ impl HomeBook {
     pub(crate) fn under(mut self, world: &World) -> HomeBook {
         self.tags = world.providers.iter().map(|provider| tag_of(&provider.id)).collect();
         self.providers = self.tags.iter().zip(0u16..).map(|(tag, place)| (*tag, ProviderId(place))).collect();
-        self.tenants = world.tenants.len();
+        self.tenants = world.customers().count();
         self
     }
 

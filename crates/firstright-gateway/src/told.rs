@@ -2,7 +2,7 @@
 
 use firstright_core::decision::{Action, Decision, Ground};
 use firstright_core::show;
-use firstright_core::world::{DeploymentId, World};
+use firstright_core::world::{ClauseId, DeploymentId, World};
 use firstright_wire::headers::forwards_response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -25,8 +25,8 @@ impl Labels {
     pub fn of(world: &World) -> Labels {
         let deployments =
             world.deployments.iter().map(|one| (value(&world.provider(one.provider).id), value(&one.id)));
-        let holders =
-            world.entries().map(|(id, _)| value(&format!("holder under {} [FR-1]", world.cite(id))));
+        let clauses = (0u16..).map(ClauseId).take(world.clauses.len());
+        let holders = clauses.map(|id| value(&format!("holder under {} [FR-1]", world.cite(id))));
         Labels { deployments: deployments.collect(), holders: holders.collect() }
     }
 

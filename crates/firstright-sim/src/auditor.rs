@@ -150,7 +150,12 @@ impl Auditor {
         if !decisions.iter().any(|one| one.action == Action::Enact) {
             return;
         }
-        let Some(world) = text::read(sources).0 else {
+        let read = text::read(sources).0;
+        let read = match &self.world {
+            Some(old) => read.and_then(|world| world.after(old)),
+            None => read,
+        };
+        let Some(world) = read else {
             return self.find("a law is in force that cannot be read".to_string());
         };
         let before = std::mem::take(&mut self.rooms);

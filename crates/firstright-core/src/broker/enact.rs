@@ -1,18 +1,18 @@
 //! Which law holds? A new one takes over what is known of the old one's places, or is refused whole.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Broker;
-use crate::capacity::Capacity;
 use crate::decision::{Action, Decision};
-use crate::state::{PoolState, Standing, State};
+use crate::state::{PoolState, State};
 use crate::text;
 use crate::units::Timestamp;
-use crate::world::{ClauseId, PartyId, ProviderId, World};
+use crate::world::{Pool, World};
 
 impl Broker {
     /// Reads the law and puts it in force, or says what is wrong with it.
@@ -24,7 +24,7 @@ impl Broker {
                     .first()
                     .map_or_else(|| "failed to read the law".to_string(), ToString::to_string),
             },
-            Some(world) => match self.adopt(Arc::new(world)) {
+            Some(world) => match self.adopt(world) {
                 Ok(()) => Action::Enact,
                 Err(problem) => Action::KeepLaw { problem },
             },
@@ -38,78 +38,70 @@ impl Broker {
         }
     }
 
-    /// Puts a world in force. While workloads are open their places must exist in the new world in the same order:
-    /// facts name them by number.
-    pub(crate) fn adopt(&mut self, world: Arc<World>) -> Result<(), String> {
-        let mut next = State::new(world);
-        if let Some(state) = self.state.take() {
-            let idle = state.calls.is_empty() && state.jobs.is_empty();
-            if !idle && !extends(&state.world, &next.world) {
-                self.state = Some(state);
-                return Err("failed to enact: workloads are open, and the new law renumbers what they use"
-                    .to_string());
+    /// Puts a world in force, with the numbers that the one before it gave: see [`World::after`].
+    pub(crate) fn adopt(&mut self, world: World) -> Result<(), String> {
+        let next = match self.state.as_ref() {
+            None => State::new(Arc::new(world)),
+            Some(state) => {
+                let world = world.after(&state.world);
+                let world =
+                    world.ok_or_else(|| "failed to enact: the book has no numbers left".to_string())?;
+                pools_stay(state, &world)?;
+                State::new(Arc::new(world))
             }
-            carry_over(state, &mut next);
+        };
+        let before = self.state.replace(next);
+        if let (Some(before), Some(next)) = (before, self.state.as_mut()) {
+            carry_over(before, next);
         }
-        self.state = Some(next);
         self.plans = BTreeMap::new();
         self.plans_until = Timestamp(0);
         Ok(())
     }
 }
 
-/// Does the new world keep everything that facts name by number?
-fn extends(old: &World, new: &World) -> bool {
-    fn prefix<T, K: PartialEq>(old: &[T], new: &[T], key: impl Fn(&T) -> K) -> bool {
-        old.len() <= new.len() && old.iter().zip(new).all(|(a, b)| key(a) == key(b))
+/// Leases name a pool by its place among its provider's: while jobs are open what stands there must stay.
+fn pools_stay(state: &State, next: &World) -> Result<(), String> {
+    if state.jobs.is_empty() {
+        return Ok(());
     }
-    prefix(&old.parties, &new.parties, |one| one.id.clone())
-        && prefix(&old.providers, &new.providers, |one| (one.id.clone(), one.pools.len()))
-        && prefix(&old.deployments, &new.deployments, |one| (one.id.clone(), one.model))
-        && prefix(&old.tenants, &new.tenants, |one| one.id.clone())
-        && prefix(&old.models, &new.models, Clone::clone)
-        && prefix(&old.clauses, &new.clauses, |one| one.id.clone())
+    for (before, after) in state.world.providers.iter().zip(&next.providers) {
+        let same =
+            |(a, b): (&Pool, &Pool)| (&a.accelerator, &a.interconnect) == (&b.accelerator, &b.interconnect);
+        let stay = before.pools.len() <= after.pools.len() && before.pools.iter().zip(&after.pools).all(same);
+        if !stay {
+            let id = &before.id;
+            return Err(format!(
+                "failed to enact: jobs are open, and the pools of `{id}` are others or in another order: add new ones \
+                 behind the old ones"
+            ));
+        }
+    }
+    Ok(())
 }
 
-/// What is known of the old world's places, workloads and accounts goes on under the new one.
+/// What is known of the old world's places, workloads and accounts goes on under the new one, which has kept its numbers.
 fn carry_over(old: State, next: &mut State) {
-    for (place, deployment) in next.world.deployments.iter().enumerate() {
-        let known = old.world.find_deployment(&deployment.id).and_then(|id| old.deployments.get(id.index()));
-        let fresh = next.deployments.get_mut(place);
-        if let (Some(known), Some(fresh)) = (known, fresh) {
-            let same =
-                core::mem::discriminant(&known.kind()) == core::mem::discriminant(&deployment.capacity);
-            *fresh = if same {
-                known.clone().under(deployment.capacity)
-            } else {
-                Capacity::new(deployment.capacity)
-            };
+    let places = next.world.deployments.iter().zip(old.deployments);
+    for (fresh, (deployment, known)) in next.deployments.iter_mut().zip(places) {
+        let same = core::mem::discriminant(&known.kind()) == core::mem::discriminant(&deployment.capacity);
+        if same {
+            *fresh = known.under(deployment.capacity);
         }
     }
-    for (provider, id) in next.world.providers.iter().zip(0u16..) {
-        let Some(before) = old.world.find_provider(&provider.id) else { continue };
-        if let Some(fresh) = next.providers.get_mut(usize::from(id)) {
-            *fresh = old.providers.get(before.index()).copied().unwrap_or(Standing::default());
-        }
-        for (pool, nth) in provider.pools.iter().zip(0u16..) {
-            let known = old.pools.get(&(before, nth));
-            if let Some(known) = known {
-                let kept = PoolState { count: pool.count, ..known.clone() };
-                next.pools.insert((ProviderId(id), nth), kept);
-            }
+    for (fresh, known) in next.providers.iter_mut().zip(&old.providers) {
+        *fresh = *known;
+    }
+    for (place, fresh) in &mut next.pools {
+        if let Some(known) = old.pools.get(place) {
+            *fresh = PoolState { count: fresh.count, ..known.clone() };
         }
     }
-    let clause = |id: ClauseId| {
-        let cite = old.world.cite(id);
-        next.world.entries().map(|(new, _)| new).find(|new| next.world.cite(*new) == cite)
-    };
-    let party = |id: PartyId| next.world.find_party(&old.world.party(id).id);
-    next.ledger = old.ledger.under(clause, party);
+    next.ledger = old.ledger;
     next.accounts = old.accounts;
     next.calls = old.calls;
-    for (tenant, retries) in next.world.tenants.iter().zip(&mut next.retries) {
-        let known = old.world.find_tenant(&tenant.id).and_then(|id| old.retries.get(id.index()));
-        *retries = known.cloned().unwrap_or_default();
+    for (fresh, known) in next.retries.iter_mut().zip(old.retries) {
+        *fresh = known;
     }
     next.queue = old.queue;
     next.jobs = old.jobs;

@@ -79,6 +79,7 @@ impl Draft {
             models: Vec::new(),
             agreements: Vec::new(),
             clauses: Vec::new(),
+            order: None,
         };
         Draft { world, positions: Positions::default() }
     }

@@ -46,7 +46,11 @@ pub(super) fn recover(
         if let Fact::Enacted { sources } = &record.fact
             && enacted()
         {
-            world = text::read(sources).0;
+            let read = text::read(sources).0;
+            world = match &world {
+                Some(old) => read.and_then(|read| read.after(old)),
+                None => read,
+            };
         }
         if let Some(world) = &world {
             board.record(world, record.seq, record.at, &record.fact, &record.decisions);

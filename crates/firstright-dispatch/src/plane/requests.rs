@@ -187,7 +187,7 @@ fn no_job(job: JobId) -> Problem {
 
 fn provider_of(world: &World, id: &str) -> Result<ProviderId, Problem> {
     world.find_provider(id).ok_or_else(|| {
-        let names = world.providers.iter().map(|provider| provider.id.as_str());
+        let names = world.hosts().map(|(_, provider)| provider.id.as_str());
         Problem::unknown("unknown-provider", unknown("provider", id, names))
     })
 }

@@ -102,12 +102,10 @@ pub(super) fn pool_of(world: &World, place: Place) -> Option<&Pool> {
 
 /// Every place.
 pub(super) fn places(world: &World) -> Vec<Place> {
-    let deployments = (0u16..)
-        .take(world.deployments.len())
-        .map(|at| Place::Deployment(firstright_core::world::DeploymentId(at)));
-    let pools = world.providers.iter().zip(0u16..).flat_map(|(provider, id)| {
-        (0u16..).take(provider.pools.len()).map(move |nth| Place::Pool(ProviderId(id), nth))
-    });
+    let deployments = world.served().map(|(id, _)| Place::Deployment(id));
+    let pools = world
+        .hosts()
+        .flat_map(|(id, provider)| (0u16..).take(provider.pools.len()).map(move |nth| Place::Pool(id, nth)));
     deployments.chain(pools).collect()
 }
 
@@ -174,7 +172,7 @@ fn licensed(world: &World, at: Timestamp, subject: &Subject<'_>, provider: &Prov
     let Some(model) = subject.model else { return true };
     let act = if subject.trains { Act::Train } else { Act::Serve };
     let mut governed = false;
-    for entry in &world.clauses {
+    for (_, entry) in world.entries() {
         let Clause::Licence(licence) = &entry.clause else { continue };
         if !fits(&licence.models, model) {
             continue;

@@ -52,7 +52,7 @@ pub(super) fn costs(
             && one.model == own.model
             && matches!(one.capacity, CapacityKind::PayAsYouGo { .. })
     };
-    let by = if spilled { world.deployments.iter().find(spill) } else { Some(own) };
+    let by = if spilled { world.served().map(|(_, one)| one).find(spill) } else { Some(own) };
     let metered = usage.input + usage.cached_input + usage.cache_write + usage.audio_in;
     [call.input, metered].map(|input| {
         let rates = by.and_then(|one| law::rates(world, serving.since, one, tier, input));

@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use firstright::reload::{Reloader, Report};
+use firstright_core::decision::Action;
+use firstright_core::fact::Fact;
+use firstright_core::journal::Record;
+use firstright_core::text;
 use serde_json::Value;
 
-use crate::world::{Http, LAW, World, ask};
+use crate::world::{Book, Http, LAW, World, ask, ask_stream, bearer};
 
 /// The world's reloader.
 fn reloader(world: &World) -> Arc<Reloader> {
@@ -89,8 +95,8 @@ fn whatever_is_wrong_leaves_all_as_it_was() {
     assert_eq!(book.records.iter().filter(|one| is_enacted(one)).count(), 1);
 }
 
-fn is_enacted(record: &firstright_core::journal::Record) -> bool {
-    matches!(record.fact, firstright_core::fact::Fact::Enacted { .. })
+fn is_enacted(record: &Record) -> bool {
+    matches!(record.fact, Fact::Enacted { .. })
 }
 
 #[test]
@@ -114,4 +120,99 @@ fn it_is_asked_for_over_the_admin_api_and_tells_what_changed() {
     let reply = ask(token);
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (422, &Value::from("not-reloaded")));
     world.stop();
+}
+
+/// Reloads a second, and for how long: F25 of the fault matrix asks for ten a second. The minute that it asks for runs
+/// with `FIRSTRIGHT_RELOAD_SECONDS=60`.
+const PER_SECOND: u32 = 10;
+const SECONDS: u64 = 3;
+const CLIENTS: u64 = 8;
+
+/// The two versions of a world in which Europe's calls are served by another deployment, at another place in the file,
+/// under another number: a request that saw half of each would find no endpoint.
+fn versions(world: &World) -> [(String, String); 2] {
+    let config = std::fs::read_to_string(path(world)).unwrap();
+    let renamed = config.replacen("id = \"nordic-gpt-4o\"", "id = \"arctic-gpt-4o\"", 1);
+    // Another provider, with another model that sorts before all, stands before those that there are.
+    let more = "[[party]]\nid = \"early\"\n[[provider]]\nid = \"early\"\nparty = \"early\"\nregion = \"eu\"\njurisdiction = \"eu\"\n\
+                [[provider.deployment]]\nid = \"early-one\"\nmodel = \"aaa\"\ncapacity = { concurrent = 1 }\n[[party]]\nid = \"us\"";
+    let law = LAW.replacen("[[party]]\nid = \"us\"", more, 1);
+    let law = law.replacen("id = \"nordic-gpt-4o\"", "id = \"arctic-gpt-4o\"", 1);
+    [(config, LAW.to_string()), (renamed, law)]
+}
+
+/// One client until the end: whole answers and streams by turns, each of which must be served.
+fn client(world: &World, number: u64, stop: &AtomicBool) -> u64 {
+    let mut http = world.connect();
+    let mut served = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let tenant = ["europe", "chat", "open"][(number % 3) as usize];
+        let body = if served % 2 == 0 { ask("gpt-4o") } else { ask_stream("gpt-4o", true) };
+        let extra = format!("{}x-sandbox-tokens: 20,5\r\n", bearer(tenant));
+        http.request("POST", "/v1/chat/completions", &extra, body.to_string().as_bytes()).unwrap();
+        let reply = http.read().unwrap();
+        assert!(reply.status == 200 && reply.whole, "{}", String::from_utf8_lossy(&reply.body));
+        served += 1;
+    }
+    served
+}
+
+#[test]
+fn ten_times_a_second_under_load_nothing_is_dropped_and_nothing_is_mixed() {
+    let seconds = std::env::var("FIRSTRIGHT_RELOAD_SECONDS").ok().and_then(|text| text.parse().ok());
+    let seconds = seconds.unwrap_or(SECONDS);
+    let world = World::new();
+    let versions = versions(&world);
+    let (stop, served) = (AtomicBool::new(false), AtomicU64::new(0));
+    let reloads = std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (world, stop, served) = (&world, &stop, &served);
+            scope.spawn(move || served.fetch_add(client(world, number, stop), Ordering::Relaxed));
+        }
+        let begun = Instant::now();
+        let mut reloads = 0;
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            reloads += 1;
+            let (config, law) = &versions[reloads as usize % 2];
+            std::fs::write(path(&world), config).unwrap();
+            world.folder.write("law.toml", law);
+            reloader(&world).reload().unwrap();
+            let due = Duration::from_secs(1) * reloads / PER_SECOND;
+            std::thread::park_timeout(due.saturating_sub(begun.elapsed()));
+        }
+        stop.store(true, Ordering::Relaxed);
+        reloads
+    });
+    let (served, book) = (served.into_inner(), world.stop());
+    println!("{reloads} reloads in {seconds} s, {served} calls served");
+    assert!(reloads >= PER_SECOND && served > u64::from(reloads), "{reloads} reloads, {served} calls");
+    assert_eq!(book.settled().count() as u64, served, "each was served by its first attempt, once");
+    each_is_served_by_the_law_that_held(&book);
+}
+
+/// Every call went to a deployment of the law that was in force when it arrived, and both laws had their share.
+fn each_is_served_by_the_law_that_held(book: &Book) {
+    let (mut world, mut by) = (None, [0_u64; 2]);
+    for record in &book.records {
+        if let Fact::Enacted { sources } = &record.fact {
+            let read = text::read(sources).0.unwrap();
+            world = Some(match &world {
+                Some(old) => read.after(old).unwrap(),
+                None => read,
+            });
+        }
+        let Some(world) = &world else { continue };
+        assert!(!matches!(record.fact, Fact::AttemptFailed { .. }), "{:?}", record.fact);
+        for decision in &record.decisions {
+            let Action::Serve { deployment, .. } = decision.action else { continue };
+            let id = world.deployment(deployment).id.as_str();
+            assert_eq!(world.find_deployment(id), Some(deployment), "`{id}` is not in the law that held");
+            match id {
+                "nordic-gpt-4o" => by[0] += 1,
+                "arctic-gpt-4o" => by[1] += 1,
+                _ => {}
+            }
+        }
+    }
+    assert!(by[0] > 0 && by[1] > 0, "{by:?}");
 }
