@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::openai::ServiceTier;
@@ -87,9 +87,34 @@ enum Block<'a> {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         content: Vec<Block<'a>>,
     },
-    /// A thought as the provider signed it.
-    #[serde(untagged)]
-    Thought(&'a RawValue),
+    Thinking {
+        thinking: Cow<'a, str>,
+        signature: Cow<'a, str>,
+    },
+    RedactedThinking {
+        data: Cow<'a, str>,
+    },
+}
+
+/// A thought as the provider signed it; a stream's clients put an `index` beside what it had.
+#[derive(Deserialize)]
+struct Thought<'a> {
+    #[serde(borrow)]
+    thinking: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    signature: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
+}
+
+impl<'a> Thought<'a> {
+    fn block(self) -> Result<Block<'a>, BadRequest> {
+        match (self.thinking, self.signature, self.data) {
+            (Some(thinking), Some(signature), None) => Ok(Block::Thinking { thinking, signature }),
+            (None, None, Some(data)) => Ok(Block::RedactedThinking { data }),
+            _ => Err(unsayable("messages", "a thought must be signed, or redacted")),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -181,8 +206,9 @@ pub fn request(body: &[u8], name: &str, default_max_output: u64) -> Result<Vec<u
         tool_choice: choice(&request),
         thinking,
         output_config: OutputConfig { effort, format: format(&request.format)? },
-        temperature: request.temperature,
-        top_p: request.top_p,
+        // 1 is how it does without, and newer models refuse to be told.
+        temperature: request.temperature.filter(|temperature| *temperature != 1.0),
+        top_p: request.top_p.filter(|top_p| *top_p != 1.0),
         top_k: given(&request, "top_k"),
         stop_sequences: &request.stop,
         metadata: request.user.as_deref().map(|user_id| Metadata { user_id }),
@@ -246,9 +272,11 @@ fn turns<'a>(messages: &'a [Message<'a>]) -> Result<(Vec<Block<'a>>, Vec<Turn<'a
 fn assistant<'a>(said: &'a Assistant<'a>) -> Result<Vec<Block<'a>>, BadRequest> {
     let mut out = Vec::new();
     if let Some(raw) = said.thinking {
-        let thoughts: Vec<&RawValue> = serde_json::from_str(raw.get())
-            .map_err(|_| unsayable("messages", "`thinking_blocks` must be an array"))?;
-        out.extend(thoughts.into_iter().map(Block::Thought));
+        let thoughts: Vec<Thought<'_>> = serde_json::from_str(raw.get())
+            .map_err(|_| unsayable("messages", "`thinking_blocks` must be an array of thoughts"))?;
+        for thought in thoughts {
+            out.push(thought.block()?);
+        }
     }
     out.extend(blocks(&said.parts)?);
     for call in &said.calls {

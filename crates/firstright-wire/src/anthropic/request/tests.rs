@@ -102,7 +102,9 @@ fn how_to_think_depends_on_the_models_version() {
         {"role": "tool", "tool_call_id": "a", "content": "x"}]});
     assert_eq!(said(&body, "claude-sonnet-4-5")["thinking"], Value::Null);
     let thought = json!({"type": "thinking", "thinking": "t", "signature": "s"});
-    body["messages"][1]["thinking_blocks"] = json!([thought]);
+    let mut told = thought.clone();
+    told["index"] = json!(0);
+    body["messages"][1]["thinking_blocks"] = json!([told]);
     let out = said(&body, "claude-sonnet-4-5");
     assert_eq!(
         (&out["thinking"]["budget_tokens"], &out["messages"][1]["content"][0]),
@@ -146,6 +148,10 @@ fn choices_formats_and_tiers() {
     for (tier, expected) in [("auto", "auto"), ("default", "standard_only"), ("priority", "auto")] {
         assert_eq!(said(&with("service_tier", json!(tier)), "claude")["service_tier"], expected);
     }
+    let mut neutral = with("temperature", json!(1));
+    neutral["top_p"] = json!(1.0);
+    let neutral = said(&neutral, "claude");
+    assert!(neutral.get("temperature").is_none() && neutral.get("top_p").is_none());
     let user = said(&with("user", json!("u1")), "claude");
     assert_eq!(user["metadata"], json!({"user_id": "u1"}));
     assert_eq!(said(&with("stop", json!("\n\nH:")), "claude")["stop_sequences"], json!(["\n\nH:"]));
@@ -161,6 +167,10 @@ fn what_has_no_word_is_refused_by_name() {
         ("response_format", json!({"type": "json_object"})),
         ("service_tier", json!("flex")),
         ("messages", json!([{"role": "system", "content": "alone"}])),
+        (
+            "messages",
+            json!([{"role": "assistant", "thinking_blocks": [{"type": "thinking", "thinking": "t"}]}]),
+        ),
         (
             "messages",
             json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"format": "wav", "data": ""}}]}]),

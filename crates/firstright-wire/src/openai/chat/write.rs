@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::ToolCall;
 use crate::json::escape_into;
@@ -120,6 +121,8 @@ pub struct Chunks {
     pub service_tier: Option<&'static str>,
     /// One bit for each choice whose role was told.
     begun: u128,
+    /// Thinking blocks told so far.
+    thoughts: u64,
 }
 
 const _: () = assert!(MAX_CHOICES == u128::BITS as u64, "one bit a choice");
@@ -150,11 +153,21 @@ impl Chunks {
         });
     }
 
-    /// `blocks` is a raw JSON array; see [`Choice::thinking`].
+    /// `blocks` is a raw JSON array of whole blocks; see [`Choice::thinking`]. Each gets an `index`, without which OpenAI's
+    /// own client fails to add up a list.
     pub fn thinking(&mut self, out: &mut Vec<u8>, choice: u32, blocks: &str) {
+        let first = self.thoughts;
+        let blocks: Vec<&RawValue> = serde_json::from_str(blocks).unwrap_or_default();
+        self.thoughts += blocks.len() as u64;
         self.delta(out, choice, |out| {
-            out.extend_from_slice(b"\"thinking_blocks\":");
-            out.extend_from_slice(blocks.as_bytes());
+            out.extend_from_slice(b"\"thinking_blocks\":[");
+            for (block, index) in blocks.iter().zip(first..) {
+                number(out, if index == first { "{\"index\":" } else { ",{\"index\":" }, index);
+                let members = block.get().strip_prefix('{').unwrap_or("}").trim_start();
+                out.extend_from_slice(if members == "}" { b"" } else { b"," });
+                out.extend_from_slice(members.as_bytes());
+            }
+            out.push(b']');
         });
     }
 
