@@ -163,8 +163,8 @@ impl Handling<'_> {
             open.dialling();
             let sent = client.send(&endpoint.target, head, body, &self.setup.budgets).await;
             let response = sent.map_err(|error| Failed::unanswered(&error))?;
-            if response.status == StatusCode::UNAUTHORIZED && !renewed && endpoint.renew(used) {
-                // A token may be revoked before its end. Nothing was billed for the refusal: once more with a new one.
+            if !renewed && endpoint.renew(used, response.status, &response.headers) {
+                // A token may be revoked before its end, a clock drift. Nothing was billed for the refusal: once more.
                 renewed = true;
                 continue;
             }
@@ -202,7 +202,8 @@ impl Handling<'_> {
     fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(asked.route.verb, path)?;
         for (name, value) in asked.headers {
-            if forwards_request(name.as_str()) || self.setup.forward.contains(name) {
+            let passes = forwards_request(name.as_str()) || self.setup.forward.contains(name);
+            if passes && !endpoint.sets(name) {
                 head.header(name.as_str(), value.as_bytes())?;
             }
         }

@@ -5,6 +5,7 @@
 //! there, a signature is computed, a token that still holds is taken. Only who finds no token waits for one, and then
 //! one request asks for all ([`tokens`](self)).
 
+mod clock;
 mod grant;
 mod sign;
 mod tokens;
@@ -12,12 +13,12 @@ mod tokens;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firstright_wire::auth::date;
 use firstright_wire::auth::token::Refused;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::upstream::{BadHead, Client, RequestHead, SendErrorKind, Target};
 
+pub(crate) use clock::clock_ahead_s;
 pub use grant::{Grant, Subject, TokenUrl};
 pub use sign::{AwsKey, BadKey, OciKey, SigningKey, thumbprint};
 pub use tokens::Tokens;
@@ -170,6 +171,8 @@ pub struct Health {
     pub ends_in_s: Option<u64>,
     /// Why the last fetch gave none; none once one did.
     pub failure: Option<AuthError>,
+    /// Their clock less ours, in seconds, if a refusal taught it.
+    pub clock_ahead_s: Option<i64>,
 }
 
 impl Proof {
@@ -212,20 +215,31 @@ impl Credential {
                 used.token = Some(number);
                 head.header("authorization", &bearer.0).map(drop)
             }
-            Proof::Oci(key) => key.sign(head, target.authority(), body, now_s()),
-            Proof::Aws(key) => key.sign(head, target.authority(), body, now_s()),
+            Proof::Oci(key) => key.sign(head, target.authority(), body, key.clock.now_s()),
+            Proof::Aws(key) => key.sign(head, target.authority(), body, key.clock.now_s()),
         }
         .map_err(AuthError::Head)?;
         Ok(used)
     }
 
-    /// The provider answered 401. True if the attempt is worth one more try, because a new token may do better; nothing
-    /// was billed for the refusal.
-    pub fn renew(&self, used: Used) -> bool {
-        match (&self.proof, used.token) {
-            (Proof::Tokens(tokens), Some(number)) => tokens.renew(number),
-            _ => false,
+    /// The provider refused what was sent. True if the attempt is worth one more try, because a new token or another time
+    /// may do better; nothing was billed for the refusal.
+    pub fn renew(&self, used: Used, status: StatusCode, headers: &HeaderMap) -> bool {
+        let (unauthorised, forbidden) = (StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN);
+        let clock = match &self.proof {
+            Proof::Tokens(tokens) => {
+                return status == unauthorised && used.token.is_some_and(|number| tokens.renew(number));
+            }
+            Proof::Header(..) => return false,
+            Proof::Oci(key) => &key.clock,
+            Proof::Aws(key) => &key.clock,
+        };
+        let learnt = (status == unauthorised || status == forbidden) && clock.learn(headers);
+        if learnt {
+            let (host, skew) = (&self.bound.host, Skew(clock.ahead_s()));
+            eprintln!("firstright: `{host}` refused a signature: {skew}; requests are signed with theirs");
         }
+        learnt
     }
 
     /// What it proves with.
@@ -250,12 +264,15 @@ impl Credential {
 
     /// What is known of it.
     pub fn health(&self) -> Health {
-        let plain = |kind| Health { kind, ends_in_s: None, failure: None };
+        let plain = |kind, ahead_s: i64| {
+            let clock_ahead_s = (ahead_s != 0).then_some(ahead_s);
+            Health { kind, ends_in_s: None, failure: None, clock_ahead_s }
+        };
         match &self.proof {
-            Proof::Header(..) => plain("header"),
+            Proof::Header(..) => plain("header", 0),
             Proof::Tokens(tokens) => tokens.health(),
-            Proof::Oci(_) => plain("oci-signature"),
-            Proof::Aws(_) => plain("aws-signature"),
+            Proof::Oci(key) => plain("oci-signature", key.clock.ahead_s()),
+            Proof::Aws(key) => plain("aws-signature", key.clock.ahead_s()),
         }
     }
 }
@@ -268,22 +285,6 @@ impl Bound {
     fn shown(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
-}
-
-/// Their clock less ours, in seconds, if an answer says theirs.
-pub fn clock_ahead_s(headers: &HeaderMap) -> Option<i64> {
-    let theirs = headers.get(header::DATE).and_then(|value| date::parse_http(value.as_bytes()))?;
-    i64::try_from(theirs).ok()?.checked_sub(i64::try_from(now_s()).ok()?)
-}
-
-/// The same, if it is so much that it tells.
-fn skew_of(headers: &HeaderMap) -> Option<i64> {
-    clock_ahead_s(headers).filter(|skew| skew.abs() > SKEW_TOLD_S)
-}
-
-/// Seconds since 1970.
-fn now_s() -> u64 {
-    firstright_engine::wall().0 / 1_000_000_000
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use firstright_wire::azure::{self, Version};
 use firstright_wire::operation::{Operation, Verb};
 
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::credential::{AuthError, Credential, Used};
 use crate::upstream::{BadHead, Client, RequestHead, Target};
@@ -37,6 +37,8 @@ pub struct Endpoint {
     pub name: String,
     /// Its credential.
     pub credential: Option<Credential>,
+    /// What every request to it carries beside: a compartment, a project. Nothing secret.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Endpoint {
@@ -70,7 +72,16 @@ impl Endpoint {
     /// # Errors
     /// If the path cannot stand in a head.
     pub(crate) fn head(&self, verb: Verb, path: &str) -> Result<RequestHead, BadHead> {
-        RequestHead::new(verb.method(), &self.target, path)
+        let mut head = RequestHead::new(verb.method(), &self.target, path)?;
+        for (name, value) in &self.headers {
+            head.header(name.as_str(), value.as_bytes())?;
+        }
+        Ok(head)
+    }
+
+    /// Whether its requests carry this header whatever the caller says.
+    pub(crate) fn sets(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(set, _)| set == name)
     }
 
     /// Writes the credential into a head that has all its other headers.
@@ -89,9 +100,9 @@ impl Endpoint {
         }
     }
 
-    /// The provider answered 401: is the attempt worth one more try, with a new token?
-    pub(crate) fn renew(&self, used: Used) -> bool {
-        self.credential.as_ref().is_some_and(|credential| credential.renew(used))
+    /// The provider refused what was sent: is the attempt worth one more try, with a new token or another time?
+    pub(crate) fn renew(&self, used: Used, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.renew(used, status, headers))
     }
 }
 

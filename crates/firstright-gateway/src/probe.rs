@@ -12,7 +12,7 @@ use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::{self, Refusal};
 use firstright_wire::openai::response;
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
-use firstright_wire::operation::Operation;
+use firstright_wire::operation::{Operation, Verb};
 use http::header;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -177,7 +177,7 @@ impl Probe<'_> {
 
     /// One call that is answered whole, and its body.
     async fn whole(&self, operation: Operation, body: Value) -> Result<(Answered, Bytes), String> {
-        let (mut response, took) = self.send("POST", operation, body.to_string().into()).await?;
+        let (mut response, took) = self.send(Verb::Post, operation, body.to_string().into()).await?;
         let body = response.body.read_whole(MAX_ANSWER).await;
         let mut answered = self.answered(&response, took, body.as_ref().map_or(&[], |body| body));
         answered.broken = body.as_ref().err().map(ToString::to_string);
@@ -211,7 +211,7 @@ impl Probe<'_> {
     async fn one_stream(&self, body: Bytes) -> Result<(Streamed, Bytes), String> {
         let operation = Operation::ChatCompletions;
         let begun = Instant::now();
-        let (mut response, took) = self.send("POST", operation, body).await?;
+        let (mut response, took) = self.send(Verb::Post, operation, body).await?;
         let kind = response.headers.get(header::CONTENT_TYPE);
         let is_stream = kind.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
         let mut streamed = Streamed {
@@ -247,7 +247,7 @@ impl Probe<'_> {
 
     /// The models that the provider lists, by name.
     async fn models(&self) -> Result<Vec<String>, String> {
-        let (mut response, _) = self.send("GET", Operation::Models, Bytes::new()).await?;
+        let (mut response, _) = self.send(Verb::Get, Operation::Models, Bytes::new()).await?;
         let body = response.body.read_whole(MAX_ANSWER).await.unwrap_or_default();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let names = body["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str());
@@ -256,14 +256,13 @@ impl Probe<'_> {
 
     async fn send(
         &self,
-        method: &str,
+        verb: Verb,
         operation: Operation,
         body: Bytes,
     ) -> Result<(Response, Duration), String> {
         let path = self.endpoint.path(operation, operation.suffix(), None);
         let path = path.map_err(|error| error.to_string())?;
-        let mut head =
-            RequestHead::new(method, &self.endpoint.target, &path).map_err(|error| error.to_string())?;
+        let mut head = self.endpoint.head(verb, &path).map_err(|error| error.to_string())?;
         let body = if body.is_empty() { vec![] } else { vec![body] };
         if !body.is_empty() {
             head.header("content-type", b"application/json").map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
 //! How is Firstright plumbed: ports, endpoints and secrets by reference? The law stands elsewhere, in agreements.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use firstright_gateway::credential::{Credential, Proof, Secret};
 use firstright_gateway::endpoint::{Dialect, Endpoint};
 use firstright_gateway::keys::{Keys, Principal, digest_of};
 use firstright_gateway::upstream::{Budgets, Target, Trust};
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 mod auth;
@@ -177,6 +179,9 @@ pub struct DeploymentConfig {
     pub key: Option<SecretRef>,
     /// Another credential than a key.
     pub auth: Option<AuthConfig>,
+    /// Headers that every request to it carries, none of them secret.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// The host's name may lead to a private address.
     #[serde(default)]
     pub allow_private: bool,
@@ -338,10 +343,10 @@ impl Config {
     ///
     /// # Errors
     /// If one is not a header's name, or carries a caller's credentials.
-    pub fn forwarded(&self) -> Result<Vec<http::HeaderName>, String> {
+    pub fn forwarded(&self) -> Result<Vec<HeaderName>, String> {
         let mut names = Vec::new();
         for name in &self.gateway.forward_headers {
-            let name: http::HeaderName =
+            let name: HeaderName =
                 name.parse().map_err(|_| format!("failed to forward `{name}`: not a header's name"))?;
             if CREDENTIALS.contains(&name.as_str()) {
                 return Err(format!(
@@ -384,11 +389,26 @@ impl DeploymentConfig {
         };
         let credential = proof.map(|proof| Credential::new(proof, &target));
         let name = self.name.clone().unwrap_or(model.to_string());
-        let endpoint = Endpoint { target, dialect, name, credential };
+        let headers = fixed_headers(&self.headers)?;
+        let endpoint = Endpoint { target, dialect, name, credential, headers };
         let chat = firstright_wire::operation::Operation::ChatCompletions;
         endpoint.path(chat, chat.suffix(), None).map_err(|error| format!("failed to {error}"))?;
         Ok(endpoint)
     }
+}
+
+/// Headers for every request. A credential among them would stand in the file for all to read.
+fn fixed_headers(said: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let one = |(name, value): (&String, &String)| {
+        let parsed: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header's name"))?;
+        if CREDENTIALS.contains(&parsed.as_str()) || ["connection", "content-type"].contains(&parsed.as_str())
+        {
+            return Err(format!("`{name}` is not for `headers`: a credential goes into `key` or `auth`"));
+        }
+        let value = value.parse().map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
+        Ok((parsed, value))
+    };
+    said.iter().map(one).collect()
 }
 
 /// Where a URL leads, and its path without a slash at its end.

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Secret;
+use super::clock::Clock;
 use crate::upstream::{BadHead, RequestHead};
 
 /// A private RSA key. Its `Debug` hides it.
@@ -95,15 +96,19 @@ pub fn thumbprint(pem: &str) -> Result<[u8; 32], BadKey> {
 }
 
 /// A user's API signing key at Oracle.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OciKey {
-    /// `{tenancy}/{user}/{fingerprint}`.
-    pub key_id: String,
-    /// The private key.
-    pub key: SigningKey,
+    key_id: String,
+    key: SigningKey,
+    pub(super) clock: Clock,
 }
 
 impl OciKey {
+    /// The id is `{tenancy}/{user}/{fingerprint}`.
+    pub fn new(key_id: String, key: SigningKey) -> OciKey {
+        OciKey { key_id, key, clock: Clock::default() }
+    }
+
     /// Signs a head at a second since 1970.
     pub(super) fn sign(
         &self,
@@ -148,6 +153,7 @@ pub struct AwsKey {
     session_token: Option<Secret>,
     region: String,
     service: String,
+    pub(super) clock: Clock,
     /// The key that signs for a day, which takes four HMACs to derive.
     day: Mutex<Option<(String, hmac::Key)>>,
 }
@@ -167,6 +173,7 @@ impl AwsKey {
             session_token,
             region: region.to_owned(),
             service: service.to_owned(),
+            clock: Clock::default(),
             day: Mutex::new(None),
         }
     }

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use firstright_wire::auth::date;
+
 use super::*;
 use crate::upstream::Trust;
 
@@ -72,16 +74,40 @@ fn entra_gets_the_proof_that_was_configured() {
 
 #[test]
 fn a_clock_that_is_off_is_told_with_its_side() {
-    let mut headers = HeaderMap::new();
-    assert_eq!(skew_of(&headers), None);
+    let headers = |ahead: i64| {
+        let theirs = clock::now_s().checked_add_signed(ahead).unwrap();
+        HeaderMap::from_iter([(header::DATE, date::http(theirs).parse().unwrap())])
+    };
+    assert_eq!(clock::skew_of(&HeaderMap::new()), None);
     for (ahead, told) in [(0_i64, false), (60, false), (3_600, true), (-3_600, true)] {
-        let theirs = now_s().checked_add_signed(ahead).unwrap();
-        headers.insert(header::DATE, date::http(theirs).parse().unwrap());
-        let skew = skew_of(&headers);
+        let skew = clock::skew_of(&headers(ahead));
         assert_eq!(skew.is_some(), told, "{ahead}");
         // A second may pass between the two looks at the clock.
         assert!(skew.is_none_or(|skew| (skew - ahead).abs() <= 1), "{skew:?}");
     }
     assert_eq!(Skew(3_600).to_string(), "this machine's clock is 3600 s behind theirs");
     assert_eq!(Skew(-90).to_string(), "this machine's clock is 90 s ahead of theirs");
+}
+
+/// A drifted clock is learnt from a refusal, once; a good one, or a lie, is not.
+#[test]
+fn signatures_follow_the_clock_of_who_checks_them() {
+    let target = Target::tls("oci.example", 443, Trust::Platform).unwrap();
+    let key = OciKey::new("t/u/f".to_owned(), SigningKey::from_pem(KEY).unwrap());
+    let credential = Credential::new(Proof::Oci(Arc::new(key)), &target);
+    let headers = |ahead: i64| {
+        let theirs = clock::now_s().checked_add_signed(ahead).unwrap();
+        HeaderMap::from_iter([(header::DATE, date::http(theirs).parse().unwrap())])
+    };
+    let refused = |status, ahead| credential.renew(Used::default(), status, &headers(ahead));
+    let (unauthorised, forbidden) = (StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN);
+    assert!(!refused(unauthorised, 3), "the clock is right: the key is not");
+    assert!(!refused(StatusCode::BAD_REQUEST, 1_000) && !refused(forbidden, 40 * 86_400));
+    assert_eq!(credential.health().clock_ahead_s, None);
+    assert!(refused(unauthorised, 1_000) && !refused(forbidden, 1_000));
+    assert!((999..=1_001).contains(&credential.health().clock_ahead_s.unwrap()));
+    let Proof::Oci(key) = credential.proof() else { panic!("another proof") };
+    assert!((999..=1_001).contains(&(key.clock.now_s() - clock::now_s())));
+    // It was put right in the meantime.
+    assert!(refused(forbidden, 0));
 }

@@ -12,7 +12,8 @@ use firstright_wire::auth::token::{self, MAX_ANSWER_BYTES, Token};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{AuthError, Grant, Health, Secret, TokenUrl, now_s, skew_of};
+use super::clock::{Clock, skew_of};
+use super::{AuthError, Grant, Health, Secret, TokenUrl};
 use crate::upstream::{Budgets, Client, RequestHead};
 
 /// How long a fetch may take. Metadata services take seconds on a young machine.
@@ -32,6 +33,7 @@ const BETWEEN_FORCED: Duration = Duration::from_secs(10);
 pub struct Tokens {
     grant: Grant,
     url: TokenUrl,
+    clock: Clock,
     state: Mutex<State>,
     /// Told whenever a fetch has ended.
     ended: watch::Sender<()>,
@@ -78,7 +80,8 @@ enum Look {
 impl Tokens {
     /// Nothing is fetched before it is needed.
     pub fn new(grant: Grant, url: TokenUrl) -> Arc<Tokens> {
-        Arc::new(Tokens { grant, url, state: Mutex::default(), ended: watch::channel(()).0 })
+        let (clock, state, ended) = (Clock::default(), Mutex::default(), watch::channel(()).0);
+        Arc::new(Tokens { grant, url, clock, state, ended })
     }
 
     /// The header's value, and the token's number.
@@ -143,7 +146,7 @@ impl Tokens {
     }
 
     async fn fetch(&self, client: &Client) -> Result<Token, AuthError> {
-        let (host, now_s) = (self.url.target.host().to_owned(), now_s());
+        let (host, now_s) = (self.url.target.host().to_owned(), self.clock.now_s());
         let ask = self.grant.ask(&self.url, now_s)?;
         let mut head =
             RequestHead::new(ask.method, &self.url.target, &ask.target).map_err(AuthError::Head)?;
@@ -156,10 +159,10 @@ impl Tokens {
             sent.map_err(|error| AuthError::Unreachable { host: host.clone(), at: error.kind })?;
         let read = response.body.read_whole(MAX_ANSWER_BYTES).await;
         let body = read.map_err(|_| AuthError::Cut { host: host.clone() })?;
-        token::answer(response.status.as_u16(), &body, now_s).map_err(|refused| AuthError::Refused {
-            host,
-            refused,
-            skew_s: skew_of(&response.headers),
+        token::answer(response.status.as_u16(), &body, now_s).map_err(|refused| {
+            // The next assertion is made for their time.
+            self.clock.learn(&response.headers);
+            AuthError::Refused { host, refused, skew_s: skew_of(&response.headers) }
         })
     }
 
@@ -216,7 +219,8 @@ impl Tokens {
         let left = state.held.as_ref().map(|held| held.end.saturating_duration_since(Instant::now()));
         let failure = state.failure.as_ref().map(|failure| failure.error.clone());
         let ends_in_s = left.filter(|left| !left.is_zero()).map(|left| left.as_secs());
-        Health { kind: "token", ends_in_s, failure }
+        let clock_ahead_s = Some(self.clock.ahead_s()).filter(|ahead| *ahead != 0);
+        Health { kind: "token", ends_in_s, failure, clock_ahead_s }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

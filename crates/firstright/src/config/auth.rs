@@ -247,7 +247,7 @@ impl OciConfig {
                 "`tenancy`, `user` and `fingerprint` are letters, digits, dots and colons".to_string()
             );
         }
-        Ok(Proof::Oci(Arc::new(OciKey { key_id, key: signing_key(&self.private_key)? })))
+        Ok(Proof::Oci(Arc::new(OciKey::new(key_id, signing_key(&self.private_key)?))))
     }
 }
 

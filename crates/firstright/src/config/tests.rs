@@ -57,3 +57,29 @@ fn a_digest_is_64_hexadecimal_digits() {
     assert_eq!(from_hex("12"), None);
     assert_eq!(from_hex(&"g".repeat(64)), None);
 }
+
+#[test]
+fn fixed_headers_are_sent_and_hold_no_credential() {
+    let id = &world().deployments[0].id.clone();
+    let with = |headers: &str| {
+        let text = format!(
+            "agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\nallow-private = true\nheaders = {headers}\n"
+        );
+        config(&text).unwrap().endpoints(&world())
+    };
+    let endpoints = with("{ CompartmentId = 'ocid1.compartment', openai-project = 'p' }").unwrap();
+    let endpoint = endpoints[0].as_ref().unwrap();
+    let shown: Vec<(&str, &str)> =
+        endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(shown, [("compartmentid", "ocid1.compartment"), ("openai-project", "p")]);
+    assert!(endpoint.target.may_be_private());
+    for wrong in [
+        "{ Authorization = 'x' }",
+        "{ x-api-key = 'x' }",
+        "{ host = 'x' }",
+        "{ 'a b' = 'x' }",
+        "{ a = \"\\u0001\" }",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}

@@ -190,6 +190,7 @@ pub fn config(
             key: Some(SecretRef::File(file)),
             auth: None,
             allow_private: false,
+            headers: Default::default(),
         });
     }
     let (listen, admin) = ports;

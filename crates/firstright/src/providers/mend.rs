@@ -123,8 +123,8 @@ pub(super) fn refused(seen: &Seen<'_>, answered: &Answered) -> String {
                        needs a custom subdomain in `url`)"
             .to_string(),
         (_, true, _) => {
-            "check `tenancy`, `user` and `fingerprint` against the API key's page, that the private key is this key's, and \
-             the clock"
+            "check `tenancy`, `user` and `fingerprint` against the API key's page, that the private key is this key's, the \
+             clock, and that `headers` has the `compartmentid`"
                 .to_string()
         }
         (_, _, true) => {

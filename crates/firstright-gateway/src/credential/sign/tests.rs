@@ -186,7 +186,7 @@ fn oracles_headers_go_out_as_they_were_signed() {
         &signature::RSA_PKCS1_2048_8192_SHA256,
         key.0.public_key().as_ref().to_vec(),
     );
-    let oci = OciKey { key_id: "tenancy/user/20:3b".to_owned(), key };
+    let oci = OciKey::new("tenancy/user/20:3b".to_owned(), key);
     for (method, body) in [("POST", "{\"a\":1}"), ("GET", ""), ("DELETE", ""), ("POST", "")] {
         let host = "inference.generativeai.us-chicago-1.oci.oraclecloud.com";
         let mut head = head(method, host, "/20231130/actions/chat?x=1");
