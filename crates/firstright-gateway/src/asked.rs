@@ -150,6 +150,19 @@ impl Asked<'_> {
         Bytes::from(changed)
     }
 
+    /// The query of a socket, with the provider's own name for the model.
+    pub(crate) fn socket_query(&self, name: &str) -> Option<String> {
+        if self.route.operation != Operation::Realtime {
+            return self.query.clone();
+        }
+        let name = self.own_name.as_deref().unwrap_or(name);
+        let others = self.query.as_deref().unwrap_or_default().split('&');
+        let others = others.filter(|pair| !pair.is_empty() && !pair.starts_with("model="));
+        let all: Vec<String> =
+            std::iter::once(format!("model={name}")).chain(others.map(str::to_string)).collect();
+        Some(all.join("&"))
+    }
+
     /// Was a model named at all?
     pub(crate) fn names_model(&self) -> bool {
         self.content.model().is_some()

@@ -61,10 +61,20 @@ impl Failed {
 
     /// The provider answered with an error.
     pub(crate) async fn answered(operation: Operation, mut response: Response) -> Failed {
-        let limits = limits_of(&response.headers);
-        let evidence = evidence_of(response.status, &response.headers);
         let body = response.body.read_whole(MAX_ERROR_BODY).await.unwrap_or_default();
-        let status = response.status.as_u16();
+        Failed::refused(operation, response.status, response.headers, body)
+    }
+
+    /// The provider refused, in these words.
+    pub(crate) fn refused(
+        operation: Operation,
+        refused: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Failed {
+        let limits = limits_of(&headers);
+        let evidence = evidence_of(refused, &headers);
+        let status = refused.as_u16();
         let kind = match refusal::classify(status, &limits, &body) {
             Refusal::Throttled => FailureKind::Throttled,
             Refusal::Overloaded | Refusal::ServerError => FailureKind::ServerError,
@@ -80,7 +90,7 @@ impl Failed {
         };
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
         let theirs = matches!(kind, FailureKind::Rejected | FailureKind::Unsuitable);
-        let answer = theirs.then_some((response.status, response.headers, body));
+        let answer = theirs.then_some((refused, headers, body));
         Failed { kind, status, retry_after, evidence, answer }
     }
 }

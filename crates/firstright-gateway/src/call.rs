@@ -1,11 +1,12 @@
 //! How is a call carried out? Opened, decided, sent as decided, decided anew if that fails, and answered.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use firstright_core::decision::{Action, Decision, Refusal};
 use firstright_core::fact::{Ending, Fact};
-use firstright_core::workload::{Call, Family};
-use firstright_core::world::{DeploymentId, ModelId};
+use firstright_core::workload::{Call, CallId, Family};
+use firstright_core::world::{DeploymentId, ModelId, ProviderId};
 use firstright_engine::Noted;
 use firstright_wire::headers::forwards_request;
 use firstright_wire::home::Signer;
@@ -26,16 +27,27 @@ use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
 use crate::told::Told;
-use crate::upstream::{self, BadHead, Client, RequestHead};
+use crate::upstream::socket::{self, Opening, Raw};
+use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
 
 /// The longest answer that is read whole, in bytes: a batch of embeddings or of pictures.
 const MAX_WHOLE_ANSWER: usize = 64 << 20;
 
+/// A call whose socket is open.
+pub(crate) struct Opened {
+    pub open: OpenCall,
+    /// The call, which the others on the socket are like.
+    pub call: Call,
+    pub provider: ProviderId,
+    /// What the provider calls the model.
+    pub name: String,
+    pub raw: Raw,
+}
+
 /// Where a decision sends a call.
-#[derive(Clone, Copy)]
-struct Placed<'a> {
+struct Placed {
     record: u64,
-    decision: &'a Decision,
+    decision: Decision,
     deployment: DeploymentId,
     model: ModelId,
 }
@@ -55,7 +67,36 @@ impl Handling<'_> {
         principal: &Principal,
         asked: &Asked<'_>,
     ) -> Result<Answer, Unanswered> {
-        let make = |id| Fact::CallArrived(self.arrival(id, principal, asked));
+        let call = self.arrival(principal, asked);
+        let attempt =
+            async |open: &mut OpenCall, placed: &Placed| self.attempt(client, asked, open, placed).await;
+        let (open, placed, answered) = self.decided(asked, call, attempt).await?;
+        Ok(self.answer(principal, asked, open, &placed, answered).await?)
+    }
+
+    /// The same for a socket: it is answered once the provider's side is open.
+    pub(crate) async fn open_socket(
+        &self,
+        principal: &Principal,
+        asked: &Asked<'_>,
+    ) -> Result<Opened, Unanswered> {
+        let call = self.arrival(principal, asked);
+        let attempt =
+            async |open: &mut OpenCall, placed: &Placed| self.dial_socket(asked, open, placed).await;
+        let (open, placed, raw) = self.decided(asked, call.clone(), attempt).await?;
+        let name = self.endpoint(&placed).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
+        let provider = self.setup.world.deployment(placed.deployment).provider;
+        Ok(Opened { open, call, provider, name, raw })
+    }
+
+    /// Opens the call and follows the core's decisions until an attempt succeeds.
+    async fn decided<T>(
+        &self,
+        asked: &Asked<'_>,
+        call: Call,
+        mut attempt: impl AsyncFnMut(&mut OpenCall, &Placed) -> Result<T, Failed>,
+    ) -> Result<(OpenCall, Placed, T), Unanswered> {
+        let make = |id| Fact::CallArrived(Call { id, ..call });
         let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
             return Err(Unanswered::Stale);
         };
@@ -65,7 +106,8 @@ impl Handling<'_> {
             let Some(Noted { record, decision }) = next else { return Err(No::undecided().into()) };
             let placed = match &decision.action {
                 Action::Serve { deployment, model, .. } => {
-                    Placed { record, decision: &decision, deployment: *deployment, model: *model }
+                    let (deployment, model) = (*deployment, *model);
+                    Placed { record, decision, deployment, model }
                 }
                 Action::Queue { .. } => {
                     next = Some(open.queued().await);
@@ -78,30 +120,67 @@ impl Handling<'_> {
                 }
                 _ => return Err(No::undecided().into()),
             };
-            match self.attempt(client, asked, &mut open, placed).await {
-                Ok(answered) => {
-                    return Ok(self.answer(principal, asked, open, placed, answered).await?);
-                }
+            match attempt(&mut open, &placed).await {
+                Ok(answered) => return Ok((open, placed, answered)),
                 Err(failed) => {
                     let stepped =
                         open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
                     next = open.heed(stepped.record, stepped.decisions);
                     if let Some((status, headers, body)) = failed.answer.filter(|_| is_rejected(&next)) {
                         self.engine.durable(stepped.record).await;
-                        return Ok(self.passed_on(status, &headers, body, placed));
+                        return Err(Unanswered::Passed(self.passed_on(status, &headers, body, &placed)));
                     }
                 }
             }
         }
     }
 
-    /// The call, as the core is told of it.
-    fn arrival(
+    /// Where a placed call goes.
+    fn endpoint(&self, placed: &Placed) -> Option<Cow<'_, Endpoint>> {
+        let index = placed.deployment.index();
+        match self.setup.endpoints.get(index) {
+            Some(endpoint) => endpoint.as_ref().map(Cow::Borrowed),
+            // It came with a newer law. Numbers go on from law to law, so it is found in the newest.
+            None => self.newest().endpoints.get(index).cloned().flatten().map(Cow::Owned),
+        }
+    }
+
+    /// Opens a socket at one provider.
+    async fn dial_socket(
         &self,
-        id: firstright_core::workload::CallId,
-        principal: &Principal,
         asked: &Asked<'_>,
-    ) -> Call {
+        open: &mut OpenCall,
+        placed: &Placed,
+    ) -> Result<Raw, Failed> {
+        let broken = |error: String| Failed::broken(&error);
+        let endpoint = self
+            .endpoint(placed)
+            .ok_or_else(|| broken("no endpoint is configured for this deployment".into()))?;
+        if leaves_a_holder(&placed.decision) {
+            self.engine.durable(placed.record).await;
+        }
+        let query = asked.socket_query(&endpoint.name);
+        let path = endpoint.path(asked.route.operation, &asked.suffix, query.as_deref());
+        let path = path.map_err(|error| broken(error.to_string()))?;
+        let mut head = self.head_for(asked, &endpoint, &path).map_err(|error| broken(error.to_string()))?;
+        let client = Client::new(PoolLimits::default());
+        let used = endpoint.authorise(&client, &mut head, &[]).await;
+        used.map_err(|error| Failed::unauthorised(&error))?;
+        open.dialling();
+        let opening = socket::open(&endpoint.target, head, &self.setup.budgets).await;
+        match opening.map_err(|error| Failed::unanswered(&error))? {
+            Opening::Open(raw) => {
+                open.answered();
+                Ok(raw)
+            }
+            Opening::Refused { status, headers, body } => {
+                Err(Failed::refused(asked.route.operation, status, headers, body))
+            }
+        }
+    }
+
+    /// The call, as the core is told of it.
+    fn arrival(&self, principal: &Principal, asked: &Asked<'_>) -> Call {
         let tier = match &asked.content {
             Content::Json(peek) => tier_of(peek.service_tier),
             _ => tier_of(None),
@@ -119,7 +198,8 @@ impl Handling<'_> {
             trains: operation == Operation::FineTuning,
             tier,
             family,
-            ..Call::new(id, principal.tenant, asked.model, input, max_output)
+            // The engine numbers it.
+            ..Call::new(CallId(0), principal.tenant, asked.model, input, max_output)
         }
     }
 
@@ -129,22 +209,13 @@ impl Handling<'_> {
         client: &Client,
         asked: &Asked<'_>,
         open: &mut OpenCall,
-        placed: Placed<'_>,
+        placed: &Placed,
     ) -> Result<Answered, Failed> {
-        let newest;
-        let endpoint = match self.setup.endpoints.get(placed.deployment.index()) {
-            Some(endpoint) => endpoint.as_ref(),
-            // It came with a newer law. Numbers go on from law to law, so it is found in the newest.
-            None => {
-                newest = self.gateway.setup();
-                newest.endpoints.get(placed.deployment.index()).and_then(Option::as_ref)
-            }
-        };
-        let Some(endpoint) = endpoint else {
+        let Some(endpoint) = self.endpoint(placed) else {
             return Err(Failed::broken("no endpoint is configured for this deployment"));
         };
         // Nothing leaves a holder before its release is on record.
-        if leaves_a_holder(placed.decision) {
+        if leaves_a_holder(&placed.decision) {
             self.engine.durable(placed.record).await;
         }
         let operation = asked.route.operation;
@@ -154,9 +225,9 @@ impl Handling<'_> {
             asked.content.stream() && !asked.content.include_usage() && operation.usage_on_request();
         let mut renewed = false;
         loop {
-            let body = self.body_for(asked, endpoint, placed.model, inject);
+            let body = self.body_for(asked, &endpoint, placed.model, inject);
             let body = if body.is_empty() { Vec::new() } else { vec![body] };
-            let head = self.head_for(asked, endpoint, &path);
+            let head = self.head_for(asked, &endpoint, &path);
             let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
             let used = endpoint.authorise(client, &mut head, &body).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
@@ -216,7 +287,7 @@ impl Handling<'_> {
         principal: &Principal,
         asked: &Asked<'_>,
         mut open: OpenCall,
-        placed: Placed<'_>,
+        placed: &Placed,
         answered: Answered,
     ) -> Result<Answer, No> {
         let Answered { mut response, injected } = answered;
@@ -264,7 +335,7 @@ impl Handling<'_> {
     }
 
     /// Signs what the answer names, if it is kept where it was served.
-    fn signer(&self, principal: &Principal, asked: &Asked<'_>, placed: Placed<'_>) -> Option<Signer> {
+    fn signer(&self, principal: &Principal, asked: &Asked<'_>, placed: &Placed) -> Option<Signer> {
         if !asked.is_kept() {
             return None;
         }
@@ -274,7 +345,7 @@ impl Handling<'_> {
     }
 
     /// A provider's refusal of the request itself goes to the caller as it is: no other provider would take it.
-    fn passed_on(&self, status: StatusCode, headers: &HeaderMap, body: Bytes, placed: Placed<'_>) -> Answer {
+    fn passed_on(&self, status: StatusCode, headers: &HeaderMap, body: Bytes, placed: &Placed) -> Answer {
         let mut answer = Response::new(Reply::whole(body));
         *answer.status_mut() = status;
         self.told(placed).headers(headers, answer.headers_mut());
@@ -283,9 +354,9 @@ impl Handling<'_> {
     }
 
     /// What the caller learns of the decision.
-    fn told(&self, placed: Placed<'_>) -> Told {
+    fn told(&self, placed: &Placed) -> Told {
         let setup = self.newest();
-        setup.labels.told(&setup.world, placed.decision, placed.record, placed.deployment)
+        setup.labels.told(&setup.world, &placed.decision, placed.record, placed.deployment)
     }
 
     /// A decision may be of a newer law than the request began under, for instance after a wait. The newest knows the

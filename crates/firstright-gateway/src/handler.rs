@@ -19,6 +19,7 @@ use crate::ready::Readiness;
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
+use crate::socket::{self, Session};
 use crate::upstream::Client;
 
 /// So often a request is read anew because the law changed between its reading and its decision. A reload swaps law and
@@ -54,6 +55,8 @@ pub(crate) struct Handling<'a> {
 pub(crate) enum Unanswered {
     /// There will be none but this.
     No(Box<No>),
+    /// A provider's own words.
+    Passed(Answer),
     /// The law changed before the call was opened: nothing has happened, and it is to be read anew.
     Stale,
 }
@@ -91,8 +94,13 @@ impl Gateway {
         self.answered(&client, request).await.unwrap_or_else(No::answer)
     }
 
-    async fn answered(&self, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
-        let (parts, body) = request.into_parts();
+    /// The decisions.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    async fn answered(self: &Arc<Self>, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
+        let (mut parts, body) = request.into_parts();
         match parts.uri.path() {
             "/healthz" => return Ok(Response::new(Reply::whole("ok\n"))),
             "/readyz" => return Ok(self.ready.answer()),
@@ -117,6 +125,15 @@ impl Gateway {
         };
         if route.operation == Operation::Models {
             return handling.models(principal, route);
+        }
+        if route.is_socket() {
+            let (principal, operation) = (principal.clone(), route.operation);
+            let wish = socket::wish(&mut parts)?;
+            let mut session = Session::new(Arc::clone(self), setup, principal, operation, parts);
+            if operation == Operation::Realtime {
+                session.place(bytes::Bytes::new()).await?;
+            }
+            return Ok(wish.grant(session));
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
         let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {
@@ -145,6 +162,7 @@ impl Gateway {
                     return Ok(answer);
                 }
                 Err(Unanswered::No(no)) => return Err(*no),
+                Err(Unanswered::Passed(answer)) => return Ok(answer),
                 Err(Unanswered::Stale) => {
                     tokio::task::yield_now().await;
                     setup = self.setup();
@@ -162,6 +180,7 @@ impl Handling<'_> {
         let bearer = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
         let other = || ["api-key", "x-api-key"].iter().find_map(|name| headers.get(*name));
         let presented = bearer.or_else(|| other().map(HeaderValue::as_bytes));
+        let presented = presented.or_else(|| socket::key_in_protocol(headers));
         presented.and_then(|key| self.setup.keys.find(key)).ok_or_else(|| {
             let mut no =
                 No::bad(StatusCode::UNAUTHORIZED, "invalid_api_key", "the API key is missing or not known");

@@ -12,6 +12,7 @@ pub mod homes;
 mod asked;
 mod call;
 mod idempotency;
+mod socket;
 pub mod credential;
 mod open_call;
 mod attempt;

@@ -13,6 +13,7 @@ mod permit;
 mod register;
 mod scan;
 mod threads;
+mod upgrade;
 mod tls;
 
 pub use body::{BodyLimits, RequestBodyError, discard, read_whole};
@@ -21,6 +22,7 @@ pub use permit::Permits;
 pub use scan::Objection;
 pub use threads::{Server, start};
 pub use tls::{Tls, TlsError, TlsFiles, TlsLoaded};
+pub use upgrade::{Io, Upgrade, Upgraded};
 
 use std::future::Future;
 use std::io;

@@ -19,6 +19,7 @@ mod exchange;
 mod pool;
 mod request;
 mod response;
+pub(crate) mod socket;
 mod target;
 mod tls;
 

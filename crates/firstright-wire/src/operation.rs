@@ -177,6 +177,13 @@ impl<'a> Route<'a> {
         self.suffix.strip_prefix("models/")
     }
 
+    /// Is it asked for by a change of protocol?
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.operation == Operation::Realtime
+            || self.operation == Operation::Responses && self.verb == Verb::Get
+    }
+
     /// Does it name something that lives at a provider?
     #[must_use]
     pub fn names_one(&self) -> bool {

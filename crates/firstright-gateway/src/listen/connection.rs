@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Limits;
@@ -25,6 +25,7 @@ use super::permit::Permit;
 use super::register::{Phase, Register, Watch};
 use super::scan::Objection;
 use super::tls::Tls;
+use super::upgrade::{Upgrade, Upgraded};
 
 /// Serves `stream` in a task of this thread. A handshake counts towards the time that the first head may take.
 pub(super) fn spawn<H, F, B>(
@@ -72,40 +73,54 @@ where
     let (gate, findings) = Gate::new(stream, watch.clone());
     let served = Cell::new(0_u64);
     let serving_watch = watch.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let upgrade = Upgrade::new();
+    let offered = upgrade.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        offered.offer(&mut request);
         let ordinal = served.get();
         served.set(ordinal + 1);
         let objection = findings.objection_to(ordinal);
         let serving = Serving::enter(&serving_watch, &findings);
         // Nothing of the handler runs for a request that we refuse.
         let answer = if objection.is_none() { Some(handler(request)) } else { None };
-        async move {
+        // Boxed: what may change its protocol is polled without being pinned.
+        Box::pin(async move {
             let answer = match answer {
                 Some(answer) => answer.await.map(Content::Handlers),
                 None => refusal(objection),
             };
             Ok::<_, Infallible>(answer.map(|content| Served { content, _serving: serving }))
-        }
+        })
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(buffer_bytes).header_read_timeout(None);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(gate), service));
+    let mut connection = builder.serve_connection(TokioIo::new(gate), service);
     let mut told = false;
-    std::future::poll_fn(|cx| {
+    let ended = std::future::poll_fn(|cx| {
         watch.wake_by(cx.waker());
-        let mut state = connection.as_mut().poll(cx);
+        let mut state = connection.poll_without_shutdown(cx);
         // hyper would close over a request whose head is on the way; it is told once the request is served. The
         // sweep sees to those that stay silent.
         let is_between = matches!(watch.phase(), Phase::Idle | Phase::Serving);
         if state.is_pending() && watch.is_draining() && !told && is_between {
             told = true;
-            connection.as_mut().graceful_shutdown();
-            state = connection.as_mut().poll(cx);
+            Pin::new(&mut connection).graceful_shutdown();
+            state = connection.poll_without_shutdown(cx);
         }
-        // The error says how the client went away, which nobody can act upon.
-        state.map(drop)
+        state
     })
     .await;
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner().into_inner();
+    match upgrade.take() {
+        Some(then) if ended.is_ok() => {
+            // The socket's own budgets count from here.
+            watch.enter(Phase::Serving);
+            then(Upgraded { io: Box::new(stream), ahead: parts.read_buf }).await;
+        }
+        // An error says how the client went away, which nobody can act upon.
+        _ => drop(stream.shutdown().await),
+    }
 }
 
 /// The time between a request's head and the end of its answer.

@@ -47,6 +47,11 @@ impl<T> Gate<T> {
         (Self { inner, scan: Scan::default(), findings: findings.clone(), watch }, findings)
     }
 
+    /// The connection itself, once it no longer speaks HTTP.
+    pub(super) fn into_inner(self) -> T {
+        self.inner
+    }
+
     /// Reads along. An error is an objection to a body whose request is being served already.
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.findings.objection.get().is_some() {

@@ -21,7 +21,7 @@ thread_local! {
 
 /// Bytes to and from a provider.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Plain(TcpStream),
     // Boxed: a TLS session is twenty times the size of a socket.
     Tls(Box<TlsStream<TcpStream>>),
@@ -40,6 +40,11 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(transport: Transport, target: u64) -> Self {
         Self { transport, target, deadline: Deadline::default(), reused: false }
+    }
+
+    /// The bytes alone: they become a socket's.
+    pub(super) fn into_transport(self) -> Transport {
+        self.transport
     }
 
     pub(super) fn target(&self) -> u64 {

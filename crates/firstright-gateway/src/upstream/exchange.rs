@@ -61,6 +61,11 @@ impl SendError {
         Self { kind, sent: false, io, idle_race: false }
     }
 
+    /// Something went out before it failed.
+    pub(super) fn sent(kind: SendErrorKind, io: Option<io::Error>) -> Self {
+        Self { kind, sent: true, io, idle_race: false }
+    }
+
     pub(super) fn is_idle_race(&self) -> bool {
         self.idle_race
     }

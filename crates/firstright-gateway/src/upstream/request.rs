@@ -78,6 +78,17 @@ impl RequestHead {
         Ok(self)
     }
 
+    /// Asks for a socket. Source: RFC 6455, section 4.1.
+    pub(super) fn upgrade(&mut self, key: &str) {
+        for part in [
+            "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ",
+            key,
+            "\r\n",
+        ] {
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+
     /// The method.
     pub fn method(&self) -> &str {
         self.text(0, self.method_bytes)

@@ -121,7 +121,9 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
                 seconds = whole_seconds(bytes, scanner)?;
                 return Ok(());
             }
-            b"prompt_tokens_details" | b"input_tokens_details" if scanner.look() == Some(b'{') => {
+            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details"
+                if scanner.look() == Some(b'{') =>
+            {
                 return members(scanner, &mut |scanner, key| {
                     let slot = match &bytes[key.start..key.end] {
                         b"cached_tokens" => &mut reported.cached,
@@ -133,7 +135,9 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
                     Ok(())
                 });
             }
-            b"completion_tokens_details" | b"output_tokens_details" if scanner.look() == Some(b'{') => {
+            b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details"
+                if scanner.look() == Some(b'{') =>
+            {
                 return members(scanner, &mut |scanner, key| {
                     let slot = match &bytes[key.start..key.end] {
                         b"reasoning_tokens" => &mut reported.reasoning,

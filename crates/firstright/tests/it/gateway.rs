@@ -7,3 +7,4 @@ mod faults;
 mod leaving;
 mod load;
 mod garbage;
+mod sockets;

@@ -167,6 +167,14 @@ impl World {
         World::serve(folder, clouds, &config)
     }
 
+    /// With a server of the test's own in the place of every cloud.
+    pub fn facing(address: SocketAddr) -> World {
+        let folder = Folder::new();
+        let clouds = clouds(|_| {});
+        let config = configure_at(&folder, &clouds, |_| address, LAW, "");
+        World::serve(folder, clouds, &config)
+    }
+
     pub fn serve(folder: Folder, clouds: sandbox::Running, config: &Path) -> World {
         let config = Config::read(config).unwrap();
         let plane = serve::start(&config, read_law(&config.agreements).unwrap()).unwrap();
