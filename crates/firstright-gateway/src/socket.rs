@@ -167,7 +167,7 @@ where
         match step {
             Step::Client(None | Some(Err(_) | Ok(Message::Close(_)))) => return End::Client,
             Step::Client(Some(Ok(message))) => {
-                let message = match session.from_client(message).await {
+                let message = match session.client_said(message).await {
                     Ok(message) => message,
                     Err(refusal) => return End::Refused(refusal),
                 };
@@ -182,7 +182,7 @@ where
             Step::Provider(None | Some(Err(_))) => return End::Provider(None),
             Step::Provider(Some(Ok(Message::Close(frame)))) => return End::Provider(frame),
             Step::Provider(Some(Ok(message))) => {
-                let (message, ends) = session.from_provider(message).await;
+                let (message, ends) = session.provider_said(message).await;
                 if client.send(message).await.is_err() {
                     return End::Client;
                 }

@@ -105,7 +105,7 @@ impl Session {
     ///
     /// # Errors
     /// With the event that tells the client why its call is refused.
-    pub(super) async fn from_client(&mut self, message: Message) -> Result<Message, String> {
+    pub(super) async fn client_said(&mut self, message: Message) -> Result<Message, String> {
         let Message::Text(text) = &message else { return Ok(message) };
         if event::from_client(text) == Event::Create && self.operation == Operation::Responses {
             return self.create(text.to_string()).await.map(Message::text);
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// A message on its way to the client, and, if the session may not go on, the event that says why.
-    pub(super) async fn from_provider(&mut self, message: Message) -> (Message, Option<String>) {
+    pub(super) async fn provider_said(&mut self, message: Message) -> (Message, Option<String>) {
         let Message::Text(text) = &message else { return (message, None) };
         let refusal = match event::from_provider(self.operation, text) {
             Event::Done { usage, tier } => {
