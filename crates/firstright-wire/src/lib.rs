@@ -17,6 +17,7 @@ pub mod gemini;
 pub mod headers;
 pub mod home;
 mod json;
+pub mod language;
 pub mod oci;
 pub mod openai;
 pub mod operation;

@@ -9,80 +9,47 @@ use firstright_sim::cloud::{
     CapacitySpec, CloudSpec, Dialect, Fault, LiveFault, MeteredSpec, Operation, ProvisionedSpec, Spec,
 };
 use firstright_wire::azure::refusal::Refusal;
-use firstright_wire::openai::request::BadRequest;
-use firstright_wire::openai::response::{self, Malformed};
+use firstright_wire::language::Language;
+use firstright_wire::openai::response;
 use firstright_wire::openai::stream::{Metered, StreamEnd, StreamMeter};
 use firstright_wire::operation::Operation::ChatCompletions;
 use firstright_wire::usage::{Reading, Usage};
-use firstright_wire::{anthropic, azure, bedrock, gemini};
+use firstright_wire::{anthropic, gemini};
 
 /// Fast enough that no test waits for a model to think.
 const SPEED: u32 = 200;
 
-type Translate = fn(&[u8], &str, u64) -> Result<Vec<u8>, BadRequest>;
-
-/// Gives a new stream all chunks; whether it told its end.
-type Push = fn(&[&[u8]], &mut Vec<u8>) -> Result<bool, Malformed>;
-
-/// A translator, and how its provider is called.
-struct Language {
+/// A language, and how its provider is called.
+struct Speaker {
+    language: Language,
     dialect: Dialect,
     model: &'static str,
     /// What stands before the translator's path.
     prefix: &'static str,
     key: fn(&str) -> String,
-    path: fn(&str, bool) -> Result<String, azure::BadName>,
-    request: Translate,
-    response: fn(&[u8], &str) -> Result<Vec<u8>, Malformed>,
-    stream: Push,
-    refusal: fn(u16, &[u8]) -> (Refusal, Vec<u8>),
 }
 
-const LANGUAGES: [Language; 3] = [
-    Language {
+const SPEAKERS: [Speaker; 3] = [
+    Speaker {
+        language: Language::Anthropic,
         dialect: Dialect::Anthropic,
         model: "claude-sonnet-4-6",
         prefix: "",
         key: |key| format!("x-api-key: {key}\r\nanthropic-version: {}\r\n", anthropic::VERSION),
-        path: anthropic::path,
-        request: anthropic::request,
-        response: anthropic::response,
-        stream: |chunks, out| {
-            let mut stream = anthropic::Stream::new("m");
-            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
-            Ok(stream.finish(out))
-        },
-        refusal: anthropic::refusal,
     },
-    Language {
+    Speaker {
+        language: Language::Bedrock,
         dialect: Dialect::Bedrock,
         model: "anthropic.claude-sonnet-4-6",
         prefix: "",
         key: bearer,
-        path: bedrock::path,
-        request: bedrock::request,
-        response: bedrock::response,
-        stream: |chunks, out| {
-            let mut stream = bedrock::Stream::new("m");
-            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
-            Ok(stream.finish(out))
-        },
-        refusal: bedrock::refusal,
     },
-    Language {
+    Speaker {
+        language: Language::Gemini,
         dialect: Dialect::Gemini,
         model: "gemini-2.5-flash",
         prefix: "/v1/projects/p/locations/europe-west4/publishers/google",
         key: bearer,
-        path: gemini::path,
-        request: gemini::request,
-        response: gemini::response,
-        stream: |chunks, out| {
-            let mut stream = gemini::Stream::new("m");
-            chunks.iter().try_for_each(|chunk| stream.push(chunk, out))?;
-            Ok(stream.finish(out))
-        },
-        refusal: gemini::refusal,
     },
 ];
 
@@ -90,16 +57,16 @@ fn bearer(key: &str) -> String {
     format!("authorization: Bearer {key}\r\n")
 }
 
-/// One cloud that speaks `language`, with a quota that no test fills.
-fn cloud(language: &Language, change: impl FnOnce(&mut CloudSpec)) -> Running {
+/// One cloud that speaks as `speaker` does, with a quota that no test fills.
+fn cloud(speaker: &Speaker, change: impl FnOnce(&mut CloudSpec)) -> Running {
     let mut spec = Spec::reference();
     spec.listen_base = "127.0.0.1:0".to_owned();
     let mut cloud = spec.clouds.swap_remove(0);
-    cloud.dialect = language.dialect;
+    cloud.dialect = speaker.dialect;
     cloud.deployments.truncate(1);
     let deployment = &mut cloud.deployments[0];
-    deployment.name = language.model.to_owned();
-    deployment.model = language.model.to_owned();
+    deployment.name = speaker.model.to_owned();
+    deployment.model = speaker.model.to_owned();
     deployment.operations = vec![Operation::Chat];
     deployment.spillover_deployment = None;
     deployment.capacity = CapacitySpec::Metered(MeteredSpec {
@@ -120,16 +87,16 @@ fn asked(stream: bool) -> String {
 
 /// Asks in OpenAI's language; gives back the status and what the provider said in its own. `whole` tells whether the
 /// answer came to its end.
-fn call(language: &Language, running: &Running, stream: bool, extra: &str) -> (u16, Vec<Vec<u8>>, bool) {
+fn call(speaker: &Speaker, running: &Running, stream: bool, extra: &str) -> (u16, Vec<Vec<u8>>, bool) {
     let cloud: &RunningCloud = &running.clouds[0];
-    let body = (language.request)(asked(stream).as_bytes(), language.model, 300).unwrap();
-    let path = (language.path)(language.model, stream).unwrap();
-    let key = (language.key)(&cloud.key);
+    let body = speaker.language.request(asked(stream).as_bytes(), speaker.model, 300).unwrap();
+    let path = speaker.language.path(speaker.model, stream).unwrap();
+    let key = (speaker.key)(&cloud.key);
     let mut socket = TcpStream::connect(cloud.address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let head = format!(
         "POST {}{path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n{key}{extra}content-length: {}\r\n\r\n",
-        language.prefix,
+        speaker.prefix,
         body.len()
     );
     socket.write_all(head.as_bytes()).unwrap();
@@ -164,10 +131,10 @@ fn unchunked(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
 }
 
 /// The translated stream, and what the gateway's meter makes of it.
-fn metered(language: &Language, chunks: &[Vec<u8>]) -> (String, bool, StreamEnd, Metered) {
-    let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
-    let mut out = Vec::new();
-    let ended = (language.stream)(&chunks, &mut out).unwrap();
+fn metered(speaker: &Speaker, chunks: &[Vec<u8>]) -> (String, bool, StreamEnd, Metered) {
+    let (mut stream, mut out) = (speaker.language.stream("m"), Vec::new());
+    chunks.iter().for_each(|chunk| stream.push(chunk, &mut out).unwrap());
+    let ended = stream.finish(&mut out);
     let mut meter = StreamMeter::new(ChatCompletions, false);
     meter.push(&out);
     let end = meter.finish();
@@ -183,13 +150,13 @@ const TOKENS: &str = "x-sandbox-tokens: 1234,17,1000\r\n";
 
 #[test]
 fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
-    for language in &LANGUAGES {
-        let running = cloud(language, |_| {});
-        let (status, body, whole) = call(language, &running, false, TOKENS);
-        assert_eq!((status, whole), (200, true), "{:?}", language.dialect);
-        let answer = (language.response)(&body.concat(), "m").unwrap();
+    for speaker in &SPEAKERS {
+        let running = cloud(speaker, |_| {});
+        let (status, body, whole) = call(speaker, &running, false, TOKENS);
+        assert_eq!((status, whole), (200, true), "{:?}", speaker.dialect);
+        let answer = speaker.language.response(&body.concat(), "m").unwrap();
         let reply = response::read(ChatCompletions, &answer).unwrap();
-        assert_eq!(reply.usage, Reading::Sound(used()), "{:?}", language.dialect);
+        assert_eq!(reply.usage, Reading::Sound(used()), "{:?}", speaker.dialect);
         let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
         let said = answer["choices"][0]["message"]["content"].as_str().unwrap();
         assert_eq!(
@@ -197,9 +164,9 @@ fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
             (17, &"stop".into())
         );
 
-        let (status, chunks, whole) = call(language, &running, true, TOKENS);
-        assert_eq!((status, whole), (200, true), "{:?}", language.dialect);
-        let (text, ended, end, metered) = metered(language, &chunks);
+        let (status, chunks, whole) = call(speaker, &running, true, TOKENS);
+        assert_eq!((status, whole), (200, true), "{:?}", speaker.dialect);
+        let (text, ended, end, metered) = metered(speaker, &chunks);
         assert_eq!(
             (ended, end, metered.usage),
             (true, StreamEnd::Complete, Reading::Sound(used())),
@@ -213,33 +180,33 @@ fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
             let event: serde_json::Value = serde_json::from_str(event).unwrap();
             words.push_str(event["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
         }
-        assert_eq!(words.split_whitespace().count(), 17, "{:?}", language.dialect);
-        assert_eq!(running.clouds[0].counters().served, 2, "{:?}", language.dialect);
+        assert_eq!(words.split_whitespace().count(), 17, "{:?}", speaker.dialect);
+        assert_eq!(running.clouds[0].counters().served, 2, "{:?}", speaker.dialect);
     }
 }
 
 #[test]
 fn the_answers_bound_is_taken_from_the_request() {
-    for language in &LANGUAGES {
+    for speaker in &SPEAKERS {
         let long = |cloud: &mut CloudSpec| {
             let lengths = &mut cloud.deployments[0].output_tokens;
             (lengths.p1, lengths.p50, lengths.p90, lengths.p99) = (400, 500, 600, 700);
         };
-        let running = cloud(language, long);
-        let (_, body, _) = call(language, &running, false, "");
-        let answer = (language.response)(&body.concat(), "m").unwrap();
+        let running = cloud(speaker, long);
+        let (_, body, _) = call(speaker, &running, false, "");
+        let answer = speaker.language.response(&body.concat(), "m").unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-        assert_eq!(answer["choices"][0]["finish_reason"], "length", "{:?}", language.dialect);
-        assert_eq!(answer["usage"]["completion_tokens"], 300, "{:?}", language.dialect);
+        assert_eq!(answer["choices"][0]["finish_reason"], "length", "{:?}", speaker.dialect);
+        assert_eq!(answer["usage"]["completion_tokens"], 300, "{:?}", speaker.dialect);
     }
 }
 
 #[test]
 fn refusals_are_understood() {
-    for language in &LANGUAGES {
+    for speaker in &SPEAKERS {
         let refused = |running: &Running| {
-            let (status, body, _) = call(language, running, false, "");
-            (language.refusal)(status, &body.concat()).0
+            let (status, body, _) = call(speaker, running, false, "");
+            speaker.language.refusal(status, &body.concat()).0
         };
         let quota = |cloud: &mut CloudSpec| {
             cloud.deployments[0].capacity = CapacitySpec::Metered(MeteredSpec {
@@ -248,32 +215,32 @@ fn refusals_are_understood() {
                 slice_seconds: 10,
             });
         };
-        assert_eq!(refused(&cloud(language, quota)), Refusal::Throttled, "{:?}", language.dialect);
+        assert_eq!(refused(&cloud(speaker, quota)), Refusal::Throttled, "{:?}", speaker.dialect);
         let short = |cloud: &mut CloudSpec| cloud.deployments[0].context_tokens = 10;
-        assert_eq!(refused(&cloud(language, short)), Refusal::ContextTooLong, "{:?}", language.dialect);
+        assert_eq!(refused(&cloud(speaker, short)), Refusal::ContextTooLong, "{:?}", speaker.dialect);
         let renamed = |cloud: &mut CloudSpec| cloud.deployments[0].name = "another".to_owned();
-        assert_eq!(refused(&cloud(language, renamed)), Refusal::NotFound, "{:?}", language.dialect);
-        let mut running = cloud(language, |_| {});
+        assert_eq!(refused(&cloud(speaker, renamed)), Refusal::NotFound, "{:?}", speaker.dialect);
+        let mut running = cloud(speaker, |_| {});
         running.clouds[0].key = "wrong".to_owned();
-        assert_eq!(refused(&running), Refusal::Auth, "{:?}", language.dialect);
+        assert_eq!(refused(&running), Refusal::Auth, "{:?}", speaker.dialect);
         for (status, expected) in [(500, Refusal::ServerError), (503, Refusal::Overloaded)] {
-            let running = cloud(language, |_| {});
+            let running = cloud(speaker, |_| {});
             let fault = Fault::BrownOut { error_percent: 100, status, slow_percent: 100 };
             running.clouds[0].put_faults(vec![LiveFault { deployment: None, fault, for_s: None }]).unwrap();
-            assert_eq!(refused(&running), expected, "{:?}", language.dialect);
+            assert_eq!(refused(&running), expected, "{:?}", speaker.dialect);
         }
     }
 }
 
 #[test]
 fn a_stream_that_is_cut_has_no_end() {
-    for language in &LANGUAGES {
-        let running = cloud(language, |_| {});
+    for speaker in &SPEAKERS {
+        let running = cloud(speaker, |_| {});
         let fault = Fault::Cut { percent: 100, after_chunks: 2 };
         running.clouds[0].put_faults(vec![LiveFault { deployment: None, fault, for_s: None }]).unwrap();
-        let (status, chunks, whole) = call(language, &running, true, "x-sandbox-tokens: 100,400\r\n");
-        assert_eq!((status, whole), (200, false), "{:?}", language.dialect);
-        let (text, ended, end, metered) = metered(language, &chunks);
+        let (status, chunks, whole) = call(speaker, &running, true, "x-sandbox-tokens: 100,400\r\n");
+        assert_eq!((status, whole), (200, false), "{:?}", speaker.dialect);
+        let (text, ended, end, metered) = metered(speaker, &chunks);
         assert_eq!((ended, end), (false, StreamEnd::CutWithoutDone), "{text}");
         assert!(metered.content_seen, "{text}");
     }
@@ -281,7 +248,7 @@ fn a_stream_that_is_cut_has_no_end() {
 
 #[test]
 fn bought_capacity_says_that_it_served() {
-    let language = LANGUAGES.iter().find(|language| language.dialect == Dialect::Gemini).unwrap();
+    let speaker = SPEAKERS.iter().find(|speaker| speaker.dialect == Dialect::Gemini).unwrap();
     let bought = |cloud: &mut CloudSpec| {
         cloud.deployments[0].capacity = CapacitySpec::Provisioned(ProvisionedSpec {
             units: 60,
@@ -292,12 +259,12 @@ fn bought_capacity_says_that_it_served() {
         });
     };
     for (running, expected) in [
-        (cloud(language, bought), gemini::TrafficType::ProvisionedThroughput),
-        (cloud(language, |_| {}), gemini::TrafficType::OnDemand),
+        (cloud(speaker, bought), gemini::TrafficType::ProvisionedThroughput),
+        (cloud(speaker, |_| {}), gemini::TrafficType::OnDemand),
     ] {
-        let (_, body, _) = call(language, &running, false, TOKENS);
+        let (_, body, _) = call(speaker, &running, false, TOKENS);
         assert_eq!(gemini::traffic_type(&body.concat()), Some(expected));
-        let (_, chunks, _) = call(language, &running, true, TOKENS);
+        let (_, chunks, _) = call(speaker, &running, true, TOKENS);
         let mut stream = gemini::Stream::new("m");
         chunks.iter().for_each(|chunk| stream.push(chunk, &mut Vec::new()).unwrap());
         assert_eq!(stream.traffic_type(), Some(expected));
