@@ -6,6 +6,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use firstright_wire::azure::limits::Limits;
+use firstright_wire::bedrock::eventstream;
+use firstright_wire::language::Language;
 use firstright_wire::openai::stream::StreamMeter;
 use firstright_wire::openai::{request, response};
 use firstright_wire::operation::{Operation, Route};
@@ -58,6 +60,7 @@ fn main() {
     requests();
     replies();
     streams();
+    translations();
     headers();
 }
 
@@ -127,6 +130,35 @@ fn streams() {
         black_box(meter.finish());
         black_box(meter.take_held());
     });
+}
+
+/// What a provider of another language costs beside: the request once, and each event of its stream.
+fn translations() {
+    let body = chat_request(1_300);
+    let mut messages = br#"event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" token"}}"#
+        .to_vec();
+    messages.extend_from_slice(b"\n\n");
+    let mut converse = Vec::new();
+    let delta = br#"{"contentBlockIndex":0,"delta":{"text":" token"},"p":"abcdefghijklmnopqrstuvwxyz"}"#;
+    eventstream::write(&mut converse, "event", "contentBlockDelta", delta);
+    let mut generate = br#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":" token"}]},"index":0}],"usageMetadata":{"promptTokenCount":19,"totalTokenCount":19,"trafficType":"ON_DEMAND"},"modelVersion":"gemini-2.5-flash","responseId":"b3BlbiBzb3VyY2U"}"#
+        .to_vec();
+    generate.extend_from_slice(b"\r\n\r\n");
+    for (language, model, event) in [
+        (Language::Anthropic, "claude-sonnet-4-6", messages),
+        (Language::Bedrock, "anthropic.claude-sonnet-4-6", converse),
+        (Language::Gemini, "gemini-2.5-flash", generate),
+    ] {
+        measure(&format!("say a chat request to {language:?}, 1.5 KB"), 10_000, 1, || {
+            black_box(language.request(black_box(&body), model, 1024).is_ok());
+        });
+        let (mut stream, mut out) = (language.stream(model), Vec::new());
+        measure(&format!("translate one {language:?} delta, {} bytes", event.len()), 50_000, 1, || {
+            out.clear();
+            black_box(stream.push(black_box(&event), &mut out).is_ok());
+        });
+    }
 }
 
 fn headers() {
