@@ -6,9 +6,9 @@
 
 use crate::azure::BadName;
 use crate::azure::refusal::Refusal;
+use crate::oci::{self, ApiFormat};
 use crate::openai::request::BadRequest;
 use crate::openai::response::Malformed;
-use crate::oci::{self, ApiFormat};
 use crate::{anthropic, bedrock, gemini};
 
 /// A provider's language that has to be translated.
@@ -138,3 +138,6 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
