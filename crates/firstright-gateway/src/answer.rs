@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
+use firstright_wire::anthropic::inbound::error_event;
 use firstright_wire::home::Signer;
 use firstright_wire::openai::ServiceTier;
 use firstright_wire::openai::error::{chat_event, responses_event};
@@ -175,6 +176,7 @@ impl Stream {
         let message = "the provider broke off before the end of its answer";
         *bytes = match self.operation {
             Operation::Responses => responses_event("upstream_cut", message, self.meter.events()),
+            Operation::Messages => error_event("upstream_cut", message),
             _ => chat_event("upstream_cut", "api_error", message),
         }
         .into();

@@ -4,23 +4,26 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use firstright_core::world::{ModelId, ProviderId, World};
+use firstright_wire::anthropic::inbound;
 use firstright_wire::openai::form::{self, Form};
 use firstright_wire::openai::request::{self, BadRequest, Peek};
 use firstright_wire::openai::session::{self, Session};
 use firstright_wire::operation::{ModelAt, Operation, Route};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
+use crate::answer::Answer;
 use crate::handler::Handling;
 use crate::keys::Principal;
 use crate::refuse::No;
+use crate::relay::Reply;
 
 /// The law's name for what lives at a provider: who has a deployment of this model keeps files, batches, vector stores and
 /// the like.
 pub const STORE: &str = "store";
 /// Output tokens reserved for a request that bounds none: about the 90th percentile of real chat traffic (Azure's
 /// conversation trace of 2023 has it at 458, and today's answers are longer).
-const DEFAULT_MAX_OUTPUT: u64 = 1_024;
+pub(crate) const DEFAULT_MAX_OUTPUT: u64 = 1_024;
 /// A region's or provider's name in a header, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -161,6 +164,13 @@ impl Asked<'_> {
         let all: Vec<String> =
             std::iter::once(format!("model={name}")).chain(others.map(str::to_string)).collect();
         Some(all.join("&"))
+    }
+
+    /// The answer to a wish to count its tokens: an estimate, which errs upwards.
+    pub(crate) fn counted(&self) -> Answer {
+        let mut answer = Response::new(Reply::whole(inbound::count_tokens_body(self.content.input())));
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer
     }
 
     /// Was a model named at all?

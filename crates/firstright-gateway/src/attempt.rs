@@ -5,13 +5,15 @@ use firstright_core::units::Span;
 use firstright_core::world::Digest;
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::{self, Refusal};
+use firstright_wire::openai::request::BadRequest;
 use firstright_wire::operation::Operation;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
 use bytes::Bytes;
 
 use crate::credential::AuthError;
+use crate::spoken::{self, Heard};
 use crate::upstream::{Response, SendError, SendErrorKind};
 
 /// The longest error body that is read from a provider, in bytes.
@@ -59,10 +61,27 @@ impl Failed {
         Failed { kind: FailureKind::Unreachable, status: 0, retry_after: None, evidence, answer: None }
     }
 
+    /// The provider's language cannot say the request: another's may.
+    pub(crate) fn unsuitable(bad: &BadRequest) -> Failed {
+        let evidence = Digest(Sha256::digest(bad.to_string().as_bytes()).into());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answer = Some((StatusCode::BAD_REQUEST, headers, spoken::unsayable(bad)));
+        Failed { kind: FailureKind::Unsuitable, status: 0, retry_after: None, evidence, answer }
+    }
+
     /// The provider answered with an error.
-    pub(crate) async fn answered(operation: Operation, mut response: Response) -> Failed {
+    pub(crate) async fn answered(operation: Operation, heard: &Heard, mut response: Response) -> Failed {
         let body = response.body.read_whole(MAX_ERROR_BODY).await.unwrap_or_default();
-        Failed::refused(operation, response.status, response.headers, body)
+        let (status, headers) = (response.status, response.headers);
+        let failed = match &heard.language {
+            None => Failed::refused(operation, status, headers, body),
+            Some(language) => {
+                let (refusal, body) = language.refusal(status.as_u16(), &body);
+                Failed::refused_as(refusal, operation, status, headers, body.into())
+            }
+        };
+        heard.refusal(failed)
     }
 
     /// The provider refused, in these words.
@@ -72,10 +91,21 @@ impl Failed {
         headers: HeaderMap,
         body: Bytes,
     ) -> Failed {
+        let refusal = refusal::classify(refused.as_u16(), &limits_of(&headers), &body);
+        Failed::refused_as(refusal, operation, refused, headers, body)
+    }
+
+    fn refused_as(
+        refusal: Refusal,
+        operation: Operation,
+        refused: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Failed {
         let limits = limits_of(&headers);
         let evidence = evidence_of(refused, &headers);
         let status = refused.as_u16();
-        let kind = match refusal::classify(status, &limits, &body) {
+        let kind = match refusal {
             Refusal::Throttled => FailureKind::Throttled,
             Refusal::Overloaded | Refusal::ServerError => FailureKind::ServerError,
             // What is asked for is not there, or no longer.

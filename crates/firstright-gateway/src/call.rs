@@ -10,9 +10,9 @@ use firstright_core::world::{DeploymentId, ModelId, ProviderId};
 use firstright_engine::Noted;
 use firstright_wire::headers::forwards_request;
 use firstright_wire::home::Signer;
-use firstright_wire::openai::response;
+use firstright_wire::language::Language;
 use firstright_wire::operation::Operation;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use bytes::Bytes;
 
@@ -26,6 +26,7 @@ use crate::open_call::OpenCall;
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
+use crate::spoken::Heard;
 use crate::told::Told;
 use crate::upstream::socket::{self, Opening, Raw};
 use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
@@ -55,8 +56,7 @@ struct Placed {
 /// A good answer's head is here.
 struct Answered {
     response: upstream::Response,
-    /// We asked for usage in the stream and the caller did not: its event is withheld.
-    injected: bool,
+    heard: Heard,
 }
 
 impl Handling<'_> {
@@ -162,7 +162,8 @@ impl Handling<'_> {
         let query = asked.socket_query(&endpoint.name);
         let path = endpoint.path(asked.route.operation, &asked.suffix, query.as_deref());
         let path = path.map_err(|error| broken(error.to_string()))?;
-        let mut head = self.head_for(asked, &endpoint, &path).map_err(|error| broken(error.to_string()))?;
+        let mut head =
+            self.head_for(asked, &endpoint, &path, &[]).map_err(|error| broken(error.to_string()))?;
         let client = Client::new(PoolLimits::default());
         let used = endpoint.authorise(&client, &mut head, &[]).await;
         used.map_err(|error| Failed::unauthorised(&error))?;
@@ -219,15 +220,13 @@ impl Handling<'_> {
             self.engine.durable(placed.record).await;
         }
         let operation = asked.route.operation;
-        let path = endpoint.path(operation, &asked.suffix, asked.query.as_deref());
-        let path = path.map_err(|error| Failed::broken(&error.to_string()))?;
         let mut inject =
             asked.content.stream() && !asked.content.include_usage() && operation.usage_on_request();
         let mut renewed = false;
         loop {
-            let body = self.body_for(asked, &endpoint, placed.model, inject);
-            let body = if body.is_empty() { Vec::new() } else { vec![body] };
-            let head = self.head_for(asked, &endpoint, &path);
+            let said = self.said(asked, &endpoint, placed.model, inject)?;
+            let body = if said.body.is_empty() { Vec::new() } else { vec![said.body.clone()] };
+            let head = self.head_for(asked, &endpoint, &said.path, &said.headers(&endpoint));
             let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
             let used = endpoint.authorise(client, &mut head, &body).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
@@ -242,9 +241,9 @@ impl Handling<'_> {
             if response.status.is_success() {
                 open.answered();
                 open.observed = observation_of(&limits_of(&response.headers));
-                return Ok(Answered { response, injected: inject });
+                return Ok(Answered { response, heard: said.heard });
             }
-            let failed = Failed::answered(operation, response).await;
+            let failed = Failed::answered(operation, &said.heard, response).await;
             if !inject || !failed.rejects_stream_options() {
                 return Err(failed);
             }
@@ -255,7 +254,13 @@ impl Handling<'_> {
     }
 
     /// The body as this provider takes it: its own name for the model, the wish for usage, and every other byte.
-    fn body_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, served: ModelId, inject: bool) -> Bytes {
+    pub(crate) fn body_for(
+        &self,
+        asked: &Asked<'_>,
+        endpoint: &Endpoint,
+        served: ModelId,
+        inject: bool,
+    ) -> Bytes {
         let world = &self.setup.world;
         let name = match &asked.own_name {
             Some(own) => Some(own.as_str()).filter(|_| !asked.names_model()),
@@ -269,12 +274,25 @@ impl Handling<'_> {
         asked.body_with(name, inject)
     }
 
-    /// The head, with those of the caller's headers that pass; the credential comes last.
-    fn head_for(&self, asked: &Asked<'_>, endpoint: &Endpoint, path: &str) -> Result<RequestHead, BadHead> {
+    /// The head, with those of the caller's headers that pass, and those that the language needs; the credential comes last.
+    fn head_for(
+        &self,
+        asked: &Asked<'_>,
+        endpoint: &Endpoint,
+        path: &str,
+        own: &[(&str, &str)],
+    ) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(asked.route.verb, path)?;
+        for (name, value) in own {
+            head.header(name, value.as_bytes())?;
+        }
+        let sets = |name: &HeaderName| {
+            endpoint.sets(name)
+                || !own.is_empty() && (*name == header::ACCEPT || own.iter().any(|(own, _)| name == own))
+        };
         for (name, value) in asked.headers {
             let passes = forwards_request(name.as_str()) || self.setup.forward.contains(name);
-            if passes && !endpoint.sets(name) {
+            if passes && !sets(name) {
                 head.header(name.as_str(), value.as_bytes())?;
             }
         }
@@ -290,25 +308,29 @@ impl Handling<'_> {
         placed: &Placed,
         answered: Answered,
     ) -> Result<Answer, No> {
-        let Answered { mut response, injected } = answered;
+        let Answered { mut response, heard } = answered;
         let told = self.told(placed);
-        let operation = asked.route.operation;
+        let operation = heard.operation;
         let signer = self.signer(principal, asked, placed);
         let (status, headers) = (response.status, response.headers);
-        let kind = Kind::of(&headers);
+        let kind = Kind::of(&headers, &heard);
         if kind != Kind::Whole {
             // The first byte of the answer goes out only after the opening is on record.
             self.engine.durable(placed.record).await;
             let hook = match kind {
-                Kind::Events if operation.is_metered() => hook(operation, injected, open, signer),
+                Kind::Events if operation.is_metered() => {
+                    heard.around(hook(operation, heard.injected, open, signer))
+                }
                 _ => opaque(operation, open, signer.filter(|_| kind == Kind::Events)),
             };
             let mut answer = Response::new(Reply::relay(response.body, hook));
             *answer.status_mut() = status;
             told.headers(&headers, answer.headers_mut());
+            heard.retype(answer.headers_mut(), true);
             return Ok(answer);
         }
-        let body = match response.body.read_whole(MAX_WHOLE_ANSWER).await {
+        let read = response.body.read_whole(MAX_WHOLE_ANSWER).await.map_err(|error| error.to_string());
+        let body = match read.and_then(|body| heard.whole(body).map_err(|error| error.to_string())) {
             Ok(body) => body,
             Err(error) => {
                 // It was answered and may be billed, so nobody else is asked: settled by count.
@@ -318,7 +340,7 @@ impl Handling<'_> {
             }
         };
         let usage = if operation.is_metered() {
-            let reply = response::read(operation, &body).ok();
+            let reply = heard.reply(&body);
             open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
             reply.and_then(|reply| usage_of(reply.usage))
         } else {
@@ -328,9 +350,11 @@ impl Handling<'_> {
         let stepped = open.settle(usage, Ending::Complete);
         self.engine.durable(stepped.record).await;
         let body = signer.and_then(|mut signer| signer.push(&body)).map_or(body, Bytes::from);
+        let body = heard.given(body).map_err(|error| No::cut(&error.to_string()))?;
         let mut answer = Response::new(Reply::whole(body));
         *answer.status_mut() = status;
         told.headers(&headers, answer.headers_mut());
+        heard.retype(answer.headers_mut(), false);
         Ok(answer)
     }
 
@@ -377,9 +401,10 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(headers: &HeaderMap) -> Kind {
+    fn of(headers: &HeaderMap, heard: &Heard) -> Kind {
         let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        if kind.starts_with(b"text/event-stream") {
+        let streams = heard.language.as_ref().map_or("text/event-stream", Language::stream_type);
+        if kind.starts_with(streams.as_bytes()) {
             Kind::Events
         } else if kind.is_empty() || kind.starts_with(b"application/json") {
             Kind::Whole

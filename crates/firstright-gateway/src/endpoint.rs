@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use firstright_wire::azure::{self, Version};
+use firstright_wire::language::Language;
 use firstright_wire::operation::{Operation, Verb};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -23,6 +24,13 @@ pub enum Dialect {
     AzureDated {
         /// The API version, for example `2024-10-21`.
         version: String,
+    },
+    /// Another one, which is translated. It knows chats only.
+    Translated {
+        /// What stands before the language's own path, without a slash at its end.
+        prefix: String,
+        /// Which.
+        language: Language,
     },
 }
 
@@ -55,6 +63,9 @@ impl Endpoint {
     ) -> Result<String, azure::BadName> {
         let mut path = match &self.dialect {
             Dialect::OpenAi { prefix } => format!("{prefix}/{suffix}"),
+            Dialect::Translated { prefix, language } => {
+                format!("{prefix}{}", language.path(&self.name, false)?)
+            }
             Dialect::AzureV1 => azure::path(operation, suffix, Version::V1, &self.name)?,
             Dialect::AzureDated { version } => {
                 azure::path(operation, suffix, Version::Dated(version), &self.name)?
@@ -111,6 +122,11 @@ impl Dialect {
     pub fn key_header(&self) -> HeaderName {
         match self {
             Dialect::OpenAi { .. } => header::AUTHORIZATION,
+            Dialect::Translated { language: Language::Anthropic, .. } => HeaderName::from_static("x-api-key"),
+            Dialect::Translated { language: Language::Gemini, .. } => {
+                HeaderName::from_static("x-goog-api-key")
+            }
+            Dialect::Translated { .. } => header::AUTHORIZATION,
             Dialect::AzureV1 | Dialect::AzureDated { .. } => HeaderName::from_static("api-key"),
         }
     }

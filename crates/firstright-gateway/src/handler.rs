@@ -91,7 +91,12 @@ impl Gateway {
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
-        self.answered(&client, request).await.unwrap_or_else(No::answer)
+        let is_anthropics = request.uri().path().contains("/v1/messages");
+        match self.answered(&client, request).await {
+            Ok(answer) => answer,
+            Err(no) if is_anthropics => no.answer_in_anthropics(),
+            Err(no) => no.answer(),
+        }
     }
 
     /// The decisions.
@@ -100,7 +105,7 @@ impl Gateway {
     }
 
     async fn answered(self: &Arc<Self>, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         match parts.uri.path() {
             "/healthz" => return Ok(Response::new(Reply::whole("ok\n"))),
             "/readyz" => return Ok(self.ready.answer()),
@@ -128,12 +133,7 @@ impl Gateway {
         }
         if route.is_socket() {
             let (principal, operation) = (principal.clone(), route.operation);
-            let wish = socket::wish(&mut parts)?;
-            let mut session = Session::new(Arc::clone(self), setup, principal, operation, parts);
-            if operation == Operation::Realtime {
-                session.place(bytes::Bytes::new()).await?;
-            }
-            return Ok(wish.grant(session));
+            return self.socket(setup, principal, operation, parts).await;
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
         let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {
@@ -154,6 +154,9 @@ impl Gateway {
             let principal = handling.principal(&parts.headers)?;
             let unsigned = handling.unsigned(&route, principal, &parts, &body)?;
             let asked = handling.asked(route, principal, &parts, &body, &unsigned)?;
+            if route.operation == Operation::CountTokens {
+                return Ok(asked.counted());
+            }
             match handling.call(client, principal, &asked).await {
                 Ok(answer) => {
                     if let Some(claim) = claim {
@@ -170,6 +173,22 @@ impl Gateway {
             }
         }
         Err(No::busy("law_changing", "the law is being changed"))
+    }
+
+    /// Takes a connection over for a session. A realtime one has its home from the start, by the model in its query.
+    async fn socket(
+        self: &Arc<Self>,
+        setup: Arc<Setup>,
+        principal: Principal,
+        operation: Operation,
+        mut parts: Parts,
+    ) -> Result<Answer, No> {
+        let wish = socket::wish(&mut parts)?;
+        let mut session = Session::new(Arc::clone(self), setup, principal, operation, parts);
+        if operation == Operation::Realtime {
+            session.place(bytes::Bytes::new()).await?;
+        }
+        Ok(wish.grant(session))
     }
 }
 

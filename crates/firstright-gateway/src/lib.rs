@@ -13,6 +13,7 @@ mod asked;
 mod call;
 mod idempotency;
 mod socket;
+mod spoken;
 pub mod credential;
 mod open_call;
 mod attempt;

@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use firstright_wire::anthropic;
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::{self, Refusal};
+use firstright_wire::language::Language;
 use firstright_wire::openai::response;
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
 use firstright_wire::operation::{Operation, Verb};
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::attempt::limits_of;
 use crate::credential::{AuthError, clock_ahead_s};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Dialect, Endpoint};
 use crate::upstream::{BodyError, Budgets, Client, RequestHead, Response, SendError};
 
 /// Addresses that are told of a name.
@@ -182,7 +184,8 @@ impl Probe<'_> {
         let mut answered = self.answered(&response, took, body.as_ref().map_or(&[], |body| body));
         answered.broken = body.as_ref().err().map(ToString::to_string);
         let body = body.unwrap_or_default();
-        let reply = response::read(operation, &body);
+        let said = self.language().and_then(|language| language.response(&body, &self.endpoint.name).ok());
+        let reply = response::read(operation, said.as_deref().unwrap_or(&body));
         answered.has_usage = reply.is_ok_and(|reply| reply.usage.sound().is_some());
         Ok((answered, body))
     }
@@ -213,7 +216,8 @@ impl Probe<'_> {
         let begun = Instant::now();
         let (mut response, took) = self.send(Verb::Post, operation, body).await?;
         let kind = response.headers.get(header::CONTENT_TYPE);
-        let is_stream = kind.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        let streams = self.language().map_or("text/event-stream", Language::stream_type).as_bytes();
+        let is_stream = kind.is_some_and(|value| value.as_bytes().starts_with(streams));
         let mut streamed = Streamed {
             answered: self.answered(&response, took, &[]),
             first_content: None,
@@ -229,9 +233,19 @@ impl Probe<'_> {
         }
         let mut meter = StreamMeter::new(operation, false);
         let mut broken: Option<BodyError> = None;
+        let mut translator = self.language().map(|language| language.stream(&self.endpoint.name));
         while let Some(bytes) = response.body.next().await {
             match bytes {
                 Ok(bytes) => {
+                    let bytes = match &mut translator {
+                        None => bytes,
+                        Some(translator) => {
+                            let mut out = Vec::new();
+                            // What is no stream of its language never comes to its end.
+                            let _ = translator.push(&bytes, &mut out);
+                            out.into()
+                        }
+                    };
                     let first = meter.push(&bytes).first_content;
                     if first && streamed.first_content.is_none() {
                         streamed.first_content = Some(begun.elapsed());
@@ -260,18 +274,42 @@ impl Probe<'_> {
         operation: Operation,
         body: Bytes,
     ) -> Result<(Response, Duration), String> {
-        let path = self.endpoint.path(operation, operation.suffix(), None);
-        let path = path.map_err(|error| error.to_string())?;
+        let (path, body) = match &self.endpoint.dialect {
+            Dialect::Translated { prefix, language } if operation == Operation::ChatCompletions => {
+                let streams = memchr::memmem::find(&body, b"\"stream\":true").is_some();
+                let name = &self.endpoint.name;
+                let path = language.path(name, streams).map_err(|error| error.to_string())?;
+                let said = language.request(&body, name, u64::from(FIRST_LIMIT.1));
+                (format!("{prefix}{path}"), Bytes::from(said.map_err(|error| error.to_string())?))
+            }
+            Dialect::Translated { .. } => return Err("its language has no such call".to_string()),
+            _ => {
+                let path = self.endpoint.path(operation, operation.suffix(), None);
+                (path.map_err(|error| error.to_string())?, body)
+            }
+        };
         let mut head = self.endpoint.head(verb, &path).map_err(|error| error.to_string())?;
         let body = if body.is_empty() { vec![] } else { vec![body] };
         if !body.is_empty() {
             head.header("content-type", b"application/json").map_err(|error| error.to_string())?;
+        }
+        if self.language() == Some(&Language::Anthropic) {
+            let version = anthropic::VERSION.as_bytes();
+            head.header(anthropic::VERSION_HEADER, version).map_err(|error| error.to_string())?;
         }
         self.endpoint.authorise(self.client, &mut head, &body).await.map_err(|error| error.to_string())?;
         let begun = Instant::now();
         let response = self.client.send(&self.endpoint.target, head, body, self.budgets).await;
         let response = response.map_err(|error| error.to_string())?;
         Ok((response, begun.elapsed()))
+    }
+
+    /// Its language, if that is translated.
+    fn language(&self) -> Option<&Language> {
+        match &self.endpoint.dialect {
+            Dialect::Translated { language, .. } => Some(language),
+            _ => None,
+        }
     }
 
     fn chat(&self, (limit, tokens): (&str, u32)) -> Value {

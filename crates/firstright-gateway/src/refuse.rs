@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use firstright_core::decision::{Denial, Refusal};
+use firstright_wire::anthropic;
 use firstright_wire::openai::error::error_body;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::answer::Answer;
 use crate::relay::Reply;
-use crate::upstream::BodyError;
 
 /// An answer that refuses.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl No {
     }
 
     /// The provider broke off in an answer that was to be given whole.
-    pub(crate) fn cut(error: &BodyError) -> No {
+    pub(crate) fn cut(error: &str) -> No {
         let message = format!("the provider broke off: {error}");
         let mut no = No::bad(StatusCode::BAD_GATEWAY, "upstream_cut", message);
         no.kind = "api_error";
@@ -143,6 +143,16 @@ impl No {
     /// The answer.
     pub(crate) fn answer(self) -> Answer {
         let body = error_body(self.code, self.kind, &self.message, self.param.as_deref());
+        self.with(body)
+    }
+
+    /// The answer to a client of Anthropic's.
+    pub(crate) fn answer_in_anthropics(self) -> Answer {
+        let body = anthropic::inbound::error(self.status.as_u16(), self.code, &self.message);
+        self.with(body)
+    }
+
+    fn with(self, body: Vec<u8>) -> Answer {
         let mut response = Response::new(Reply::whole(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -11,6 +11,8 @@ use firstright_gateway::credential::{Credential, Proof, Secret};
 use firstright_gateway::endpoint::{Dialect, Endpoint};
 use firstright_gateway::keys::{Keys, Principal, digest_of};
 use firstright_gateway::upstream::{Budgets, Target, Trust};
+use firstright_wire::language::Language;
+use firstright_wire::oci::ApiFormat;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -173,6 +175,8 @@ pub struct DeploymentConfig {
     pub dialect: DialectName,
     /// The API version, for `azure-dated`.
     pub version: Option<String>,
+    /// The OCID of the compartment that pays, for `oci`.
+    pub compartment: Option<String>,
     /// What the provider calls the model or deployment; the law's model if absent.
     pub name: Option<String>,
     /// Its key, in the header that its language has for it.
@@ -198,6 +202,14 @@ pub enum DialectName {
     AzureV1,
     /// Azure's dated deployment paths.
     AzureDated,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Oracle's own chat.
+    Oci,
 }
 
 /// An entry's deployment and endpoint, or why it cannot be used.
@@ -369,6 +381,12 @@ impl Config {
 }
 
 impl DeploymentConfig {
+    /// Oracle's language for a model, which its name tells, unless that is an OCID.
+    fn oci(&self, name: &str) -> Result<Language, String> {
+        let compartment = self.compartment.clone().ok_or("`oci` needs a `compartment`, by its OCID")?;
+        Ok(Language::Oci { compartment, format: ApiFormat::of(name) })
+    }
+
     fn endpoint(&self, model: &str, proofs: &mut Proofs) -> Result<Endpoint, String> {
         let (target, prefix) = target(&self.url)?;
         let target = if self.allow_private { target.allow_private() } else { target };
@@ -377,8 +395,18 @@ impl DeploymentConfig {
             (DialectName::AzureV1, None) => Dialect::AzureV1,
             (DialectName::AzureDated, Some(version)) => Dialect::AzureDated { version: version.clone() },
             (DialectName::AzureDated, None) => return Err("`azure-dated` needs a `version`".to_string()),
+            (DialectName::Anthropic, None) => Dialect::Translated { prefix, language: Language::Anthropic },
+            (DialectName::Bedrock, None) => Dialect::Translated { prefix, language: Language::Bedrock },
+            (DialectName::Gemini, None) => Dialect::Translated { prefix, language: Language::Gemini },
+            (DialectName::Oci, None) => {
+                let name = self.name.as_deref().unwrap_or(model);
+                Dialect::Translated { prefix, language: self.oci(name)? }
+            }
             (_, Some(_)) => return Err("`version` goes with `azure-dated` only".to_string()),
         };
+        if self.compartment.is_some() && self.dialect != DialectName::Oci {
+            return Err("`compartment` goes with `oci` only".to_string());
+        }
         let proof = match (&self.key, &self.auth) {
             (Some(_), Some(_)) => {
                 return Err("it has both `key` and `auth`: one credential is enough".to_string());

@@ -182,6 +182,7 @@ pub fn config(
         std::fs::write(&file, key(&provider.id))
             .map_err(|error| format!("failed to write `{}`: {error}", file.display()))?;
         deployments.push(DeploymentConfig {
+            compartment: None,
             id: deployment.id.clone(),
             url: format!("http://{}{path}", cloud.address),
             dialect,

@@ -19,7 +19,9 @@ pub(super) fn address(seen: &Seen<'_>) -> String {
             "check the resource's name in `url`; with a private endpoint, that this machine uses its DNS zone"
                 .to_string()
         }
-        Dialect::OpenAi { .. } => "check the host in `url`, and this machine's DNS".to_string(),
+        Dialect::OpenAi { .. } | Dialect::Translated { .. } => {
+            "check the host in `url`, and this machine's DNS".to_string()
+        }
     }
 }
 
@@ -159,6 +161,9 @@ pub(super) fn not_found(seen: &Seen<'_>, models: &[String]) -> String {
             "check `name` (`{name}`), and that `url` ends as the provider says (the path is `{prefix}/chat/completions`)\
              {listed}"
         ),
+        Dialect::Translated { .. } => {
+            format!("check `name` (`{name}`), and that this account may use it in this region{listed}")
+        }
     }
 }
 

@@ -20,16 +20,16 @@ use firstright_wire::{anthropic, gemini};
 const SPEED: u32 = 200;
 
 /// A language, and how its provider is called.
-struct Speaker {
-    language: Language,
+pub struct Speaker {
+    pub language: Language,
     dialect: Dialect,
-    model: &'static str,
+    pub model: &'static str,
     /// What stands before the translator's path.
-    prefix: &'static str,
+    pub prefix: &'static str,
     key: fn(&str) -> String,
 }
 
-const SPEAKERS: [Speaker; 3] = [
+pub const SPEAKERS: [Speaker; 3] = [
     Speaker {
         language: Language::Anthropic,
         dialect: Dialect::Anthropic,
@@ -58,7 +58,7 @@ fn bearer(key: &str) -> String {
 }
 
 /// One cloud that speaks as `speaker` does, with a quota that no test fills.
-fn cloud(speaker: &Speaker, change: impl FnOnce(&mut CloudSpec)) -> Running {
+pub fn cloud(speaker: &Speaker, change: impl FnOnce(&mut CloudSpec)) -> Running {
     let mut spec = Spec::reference();
     spec.listen_base = "127.0.0.1:0".to_owned();
     let mut cloud = spec.clouds.swap_remove(0);

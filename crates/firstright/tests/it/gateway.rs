@@ -8,3 +8,4 @@ mod leaving;
 mod load;
 mod garbage;
 mod sockets;
+mod languages;
