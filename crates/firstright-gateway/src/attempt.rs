@@ -28,7 +28,7 @@ pub(crate) struct Failed {
     /// Over the status and headers of the answer.
     pub evidence: Digest,
     /// The provider's own answer, for a request that it refused for the request's sake.
-    pub answer: Option<(StatusCode, HeaderMap, Bytes)>,
+    pub answer: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
 
 impl Failed {
@@ -36,7 +36,7 @@ impl Failed {
     pub(crate) fn rejects_stream_options(&self) -> bool {
         self.answer
             .as_ref()
-            .is_some_and(|(status, _, body)| refusal::rejects_stream_options(status.as_u16(), body))
+            .is_some_and(|answer| refusal::rejects_stream_options(answer.0.as_u16(), &answer.2))
     }
 
     /// There was no answer.
@@ -66,7 +66,7 @@ impl Failed {
         let evidence = Digest(Sha256::digest(bad.to_string().as_bytes()).into());
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answer = Some((StatusCode::BAD_REQUEST, headers, spoken::unsayable(bad)));
+        let answer = Some(Box::new((StatusCode::BAD_REQUEST, headers, spoken::unsayable(bad))));
         Failed { kind: FailureKind::Unsuitable, status: 0, retry_after: None, evidence, answer }
     }
 
@@ -120,7 +120,7 @@ impl Failed {
         };
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
         let theirs = matches!(kind, FailureKind::Rejected | FailureKind::Unsuitable);
-        let answer = theirs.then_some((refused, headers, body));
+        let answer = theirs.then(|| Box::new((refused, headers, body)));
         Failed { kind, status, retry_after, evidence, answer }
     }
 }

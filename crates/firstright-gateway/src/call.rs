@@ -126,7 +126,8 @@ impl Handling<'_> {
                     let stepped =
                         open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
                     next = open.heed(stepped.record, stepped.decisions);
-                    if let Some((status, headers, body)) = failed.answer.filter(|_| is_rejected(&next)) {
+                    if let Some(answer) = failed.answer.filter(|_| is_rejected(&next)) {
+                        let (status, headers, body) = *answer;
                         self.engine.durable(stepped.record).await;
                         return Err(Unanswered::Passed(self.passed_on(status, &headers, body, &placed)));
                     }

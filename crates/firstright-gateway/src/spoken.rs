@@ -160,13 +160,14 @@ impl Heard {
 
     /// A refusal in the client's words.
     pub(crate) fn refusal(&self, failed: Failed) -> Failed {
-        let Some((status, mut headers, body)) = failed.answer else { return failed };
+        let Some(answer) = failed.answer else { return failed };
+        let (status, mut headers, body) = *answer;
         let body = if self.inbound { in_anthropics(status, &body) } else { body };
         if !self.is_plain() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.remove(header::CONTENT_ENCODING);
         }
-        Failed { answer: Some((status, headers, body)), ..failed }
+        Failed { answer: Some(Box::new((status, headers, body))), ..failed }
     }
 
     /// Puts the translators around a stream's hook.
