@@ -17,6 +17,7 @@ mod listen;
 mod shared;
 
 mod control;
+mod files;
 mod handle;
 mod request;
 mod route;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use firstright_sim::cloud::{Answer, Call, CapacitySpec, Deployed, Dialect, Operation, Refusal, Verdict};
 use firstright_sim::rng::{Purpose, Rng};
+use http::request::Parts;
 use http::response::Builder;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::answer::{self, Meta};
 use super::body::{AnswerBody, Broken};
+use super::files::{Found, boundary_of};
 use super::refusal::{Reject, refused_json};
 use super::request::{self, Asked, TOKENS_HEADER};
 use super::route::{Route, route};
@@ -49,6 +51,9 @@ pub(super) async fn handle(index: usize, peers: Arc<[Arc<Shared>]>, request: Req
     let (operation, named, streams) = match route(dialect, head.uri.path(), head.uri.query()) {
         None => return rejected(Reject::Path),
         Some(Route::Models) if head.method == Method::GET => return Ok(models(&shared)),
+        Some(Route::Files { id, content }) => {
+            return files(&shared, dialect, &head, (id, content), body).await;
+        }
         Some(Route::Call { operation, deployment, stream }) if head.method == Method::POST => {
             (operation, deployment, stream)
         }
@@ -200,6 +205,32 @@ fn models(shared: &Shared) -> Response<AnswerBody> {
     let cloud = shared.cloud();
     let builder = headers::common(Response::builder(), &cloud, &request_id(0));
     built(builder, JSON, AnswerBody::text(answer::models(&cloud, shared.clock.unix_s())))
+}
+
+async fn files(
+    shared: &Shared,
+    dialect: Dialect,
+    head: &Parts,
+    path: (Option<&str>, bool),
+    body: Incoming,
+) -> Answered {
+    let rejected = |reject: Reject| Ok(reject_with(shared, dialect, None, &reject));
+    let body = match read_body(body).await {
+        Ok(body) => body,
+        Err(Some(reject)) => return rejected(reject),
+        Err(None) => return Err(Broken),
+    };
+    let kind = head.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    let boundary = kind.and_then(boundary_of);
+    let found = shared.files().answer(&head.method, path, boundary, &body, shared.clock.unix_s());
+    let builder = headers::common(Response::builder(), &shared.cloud(), &request_id(0));
+    match found {
+        Found::Json(json) => Ok(built(builder, JSON, AnswerBody::text(json.to_string()))),
+        Found::Content(bytes) => Ok(built(builder, "application/octet-stream", AnswerBody::text(bytes))),
+        Found::Missing => rejected(Reject::Path),
+        Found::Method => rejected(Reject::Method),
+        Found::Bad(wrong) => rejected(Reject::Body(wrong)),
+    }
 }
 
 async fn controlled(index: usize, peers: &[Arc<Shared>], request: Request<Incoming>) -> Response<AnswerBody> {

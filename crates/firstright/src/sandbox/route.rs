@@ -15,6 +15,11 @@ pub(super) enum Route<'a> {
         stream: bool,
     },
     Models,
+    /// One file or all of them, or what a file holds.
+    Files {
+        id: Option<&'a str>,
+        content: bool,
+    },
 }
 
 /// None: no such resource in this dialect.
@@ -82,6 +87,15 @@ fn azure<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
 fn plain(path: &str) -> Option<Route<'_>> {
     match path {
         "models" => Some(Route::Models),
+        "files" => Some(Route::Files { id: None, content: false }),
+        _ if path.starts_with("files/") => {
+            let rest = &path["files/".len()..];
+            let (id, content) = match rest.strip_suffix("/content") {
+                Some(id) => (id, true),
+                None => (rest, false),
+            };
+            (!id.is_empty() && !id.contains('/')).then_some(Route::Files { id: Some(id), content })
+        }
         _ => Some(Route::Call { operation: operation(path)?, deployment: None, stream: false }),
     }
 }

@@ -7,11 +7,13 @@ use firstright_sim::cloud::{Cloud, Ending, LiveFault, Ticket};
 use tokio::sync::Notify;
 
 use super::clock::Clock;
+use super::files::Files;
 
 /// One cloud, as its connections share it.
 #[derive(Debug)]
 pub(super) struct Shared {
     cloud: Mutex<Cloud>,
+    files: Mutex<Files>,
     pub(super) clock: Clock,
     pub(super) coalesce: Duration,
     /// Faults were put: the listener looks whether it should still listen.
@@ -22,6 +24,7 @@ impl Shared {
     pub(super) fn new(cloud: Cloud, clock: Clock, coalesce_ms: u64) -> Shared {
         Shared {
             cloud: Mutex::new(cloud),
+            files: Mutex::default(),
             clock,
             coalesce: Duration::from_millis(coalesce_ms),
             faults_changed: Notify::new(),
@@ -30,6 +33,10 @@ impl Shared {
 
     pub(super) fn cloud(&self) -> MutexGuard<'_, Cloud> {
         self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn put_faults(&self, faults: Vec<LiveFault>) -> Result<(), String> {

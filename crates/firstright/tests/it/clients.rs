@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const VERSIONS: &str = include_str!("../sdk/versions.txt");
@@ -61,7 +62,10 @@ pub struct Server {
 impl Server {
     /// A folder for a server that is to be started.
     pub fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("firstright-sdk-{name}-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("firstright-sdk-{name}-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         folder
     }

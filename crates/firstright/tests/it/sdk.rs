@@ -117,6 +117,8 @@ fn plumbing(clouds: &sandbox::Running) -> String {
         ("azure-narrow", &azure, v1, "azure"),
         ("azure-embedding", &azure, v1, "azure"),
         ("azure-image", &azure, v1, "azure"),
+        ("azure-store", &azure, v1, "azure"),
+        ("oracle-store", &oracle, plain, "oracle"),
         ("oracle-gpt-4o-mini", &oracle, plain, "oracle"),
         ("oracle-narrow", &oracle, plain, "oracle"),
         ("oracle-sliced", &oracle, plain, "oracle"),

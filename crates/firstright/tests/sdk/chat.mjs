@@ -162,6 +162,17 @@ const tests = {
     assert.ok(answer.data[0].b64_json);
   },
 
+  async files() {
+    const lines = '{"custom_id": "1"}\n';
+    const file = await openai.toFile(Buffer.from(lines), "lines.jsonl");
+    const made = await client().files.create({ file, purpose: "batch" });
+    assert.deepEqual([made.filename, made.bytes], ["lines.jsonl", lines.length]);
+    assert.equal((await client().files.retrieve(made.id)).id, made.id);
+    assert.equal(await (await client().files.content(made.id)).text(), lines);
+    assert.ok((await client().files.delete(made.id)).deleted);
+    await raised(openai.NotFoundError, () => client().files.retrieve(made.id));
+  },
+
   async azureClient() {
     const azure = azureClient();
     const answer = await azure.chat.completions.create({ model: "gpt-4o-mini", messages: ASK });

@@ -175,6 +175,20 @@ def test_images():
     assert answer.data[0].b64_json, answer
 
 
+def test_files():
+    lines = b'{"custom_id": "1"}\n'
+    made = client().files.create(file=("lines.jsonl", lines), purpose="batch")
+    assert (made.filename, made.bytes, made.purpose) == ("lines.jsonl", len(lines), "batch"), made
+    # Whoever keeps it is in its id, signed: it is read where it was put, and by nobody else.
+    assert client().files.retrieve(made.id).id == made.id
+    assert client().files.content(made.id).read() == lines
+    error = raised(openai.NotFoundError, lambda: client(BANK).files.content(made.id))
+    assert error.code == "home_unknown", error.body
+    raised(openai.NotFoundError, lambda: client().files.content("file-sandbox000001"))
+    assert client().files.delete(made.id).deleted
+    raised(openai.NotFoundError, lambda: client().files.retrieve(made.id))
+
+
 def test_azure_client():
     azure = azure_client()
     answer = azure.chat.completions.create(model="gpt-4o", messages=ASK)
