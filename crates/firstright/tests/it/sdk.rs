@@ -44,6 +44,11 @@ fn langchain() {
 }
 
 #[test]
+fn anthropic() {
+    python("langchain", "messages.py");
+}
+
+#[test]
 fn llama_index() {
     python("llama-index", "llamaindex.py");
 }
