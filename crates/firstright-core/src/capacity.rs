@@ -6,11 +6,17 @@ use crate::queue::Ahead;
 use crate::units::{MINUTE, Span, Timestamp};
 use crate::world::CapacityKind;
 
+mod adaptive;
 mod health;
+mod pace;
 mod view;
 
+use self::adaptive::Adaptive;
 use self::health::Health;
 pub use self::health::{Breaker, FAILURES_TO_OPEN};
+pub(crate) use self::pace::FirstByte;
+use self::pace::Pace;
+pub use self::pace::PaceView;
 pub use self::view::{CapacityView, Room};
 
 /// A leaky bucket is counted in millionths of a token, so that draining loses nothing to rounding.
@@ -21,6 +27,9 @@ const DEFAULT_BLOCK: Span = Span(crate::units::SECOND);
 const MIN_BLOCK: Span = Span(10_000_000);
 /// A provider cannot block itself for longer than this by one header; a longer `retry-after` is asked about again.
 const MAX_BLOCK: Span = Span(crate::units::HOUR);
+/// The status of a server that is overloaded rather than broken.
+const OVERLOADED: u16 = 503;
+
 /// What is known of one deployment's capacity and health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
@@ -42,6 +51,8 @@ pub struct Capacity {
     /// Nothing is sent before this time: a 429 said so.
     blocked_until: Timestamp,
     health: Health,
+    pace: Pace,
+    adaptive: Adaptive,
     /// How long a call takes, on the average of the last few, where calls at once are what is limited.
     lasts: Span,
     /// When the provider last said something of its capacity, or we last reserved.
@@ -84,6 +95,15 @@ pub enum Why {
     SetAside {
         /// Since when.
         since: Timestamp,
+    },
+    /// Its pace: it has as many calls as it is given while it is slowed.
+    Slowed {
+        /// Recent first bytes in percent of the usual.
+        percent: u32,
+        /// Calls in flight.
+        open: u32,
+        /// Calls that it is given at once.
+        limit: u32,
     },
 }
 
@@ -138,6 +158,8 @@ impl Capacity {
             open: 0,
             blocked_until: Timestamp(0),
             health: Health::new(),
+            pace: Pace::new(),
+            adaptive: Adaptive::default(),
             lasts: Span(0),
             observed_at: Timestamp(0),
         }
@@ -175,7 +197,15 @@ impl Capacity {
         if let Some((since, until)) = self.health.aside_since(at) {
             return Err(self.lacks(need, 0, until, Why::SetAside { since }));
         }
-        self.space(at, need, ahead)
+        self.space(at, need, ahead)?;
+        //= rights/capacity.md#CA-12
+        match self.pace.limit() {
+            Some(limit) if self.open >= limit => {
+                let why = Why::Slowed { percent: self.pace.percent(), open: self.open, limit };
+                Err(self.lacks(need, 0, at.plus(DEFAULT_BLOCK), why))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Has it room, whatever its health?
@@ -195,9 +225,9 @@ impl Capacity {
                 let room = self.minute_room(at, need, ahead, slice);
                 room.map_err(|lack| Shortage { no_sooner: never(&lack), ..short(lack) })
             }
-            CapacityKind::Concurrent { limit } => {
-                self.place_room(at, ahead, limit).map_err(|lack| Shortage { need: 1, ..short(lack) })
-            }
+            CapacityKind::Concurrent { limit } => self
+                .place_room(at, ahead, self.adaptive.limit(limit))
+                .map_err(|lack| Shortage { need: 1, ..short(lack) }),
         }
     }
 
@@ -294,6 +324,7 @@ impl Capacity {
         self.open = self.open.saturating_add(1);
         self.observed_at = at;
         self.health.sent();
+        self.pace.sent(at, self.open);
         match self.kind {
             CapacityKind::Provisioned { .. } => self.level = self.level.saturating_add(micro(need)),
             CapacityKind::PayAsYouGo { .. } => {
@@ -352,13 +383,17 @@ impl Capacity {
     /// A 429: full until the provider says.
     //= rights/capacity.md#CA-5
     pub(crate) fn throttled(&mut self, at: Timestamp, retry_after: Option<Span>) {
+        self.strained(at);
         let wait = retry_after.unwrap_or(DEFAULT_BLOCK).clamp(MIN_BLOCK, MAX_BLOCK);
         self.blocked_until = self.blocked_until.max(at.plus(wait));
         self.observed_at = at;
     }
 
     /// A failure that is the provider's: counts toward the breaker.
-    pub(crate) fn failed(&mut self, at: Timestamp) {
+    pub(crate) fn failed(&mut self, at: Timestamp, status: u16) {
+        if status == OVERLOADED {
+            self.strained(at);
+        }
         self.health.failed(at);
         self.observed_at = at;
     }
@@ -372,6 +407,56 @@ impl Capacity {
     /// An answer came: it is up.
     pub(crate) fn answered(&mut self) {
         self.health.answered();
+    }
+
+    /// It has no room for what is in flight and the call that it refused just now.
+    //= rights/capacity.md#CA-13
+    fn strained(&mut self, at: Timestamp) {
+        if let CapacityKind::Concurrent { limit } = self.kind {
+            self.adaptive.refused(at, self.open.saturating_add(1), limit);
+        }
+    }
+
+    /// A call ended whose first byte had come.
+    pub(crate) fn heard(&mut self, at: Timestamp, byte: &FirstByte) {
+        self.pace.heard(at, byte);
+        if let CapacityKind::Concurrent { limit } = self.kind {
+            if self.pace.lags(2) {
+                self.adaptive.lags(at, self.pace.percent(), limit);
+            } else {
+                self.adaptive.answered(self.open.saturating_add(1), limit);
+            }
+        }
+    }
+
+    /// The first byte of a stream has not come after so long. True if that counts as late.
+    //= rights/capacity.md#CA-12
+    pub(crate) fn awaited(&mut self, at: Timestamp, waited: Span, input: u64, counted: bool) -> bool {
+        self.pace.awaited(at, waited, input, counted)
+    }
+
+    /// Is it nothing but slowed?
+    pub(crate) fn is_slowed(&self, at: Timestamp, need: u64) -> bool {
+        let short = self.room(at, need, &Ahead::default());
+        matches!(short, Err(Shortage { why: Why::Slowed { .. }, .. }))
+    }
+
+    /// A provisioned deployment's provider says that it served a call with pay-as-you-go capacity of its own: when it was
+    /// sent there was no room for it in the bucket.
+    //= rights/capacity.md#CA-8
+    pub(crate) fn overflowed(&mut self, at: Timestamp, sent: Timestamp, need: u64) {
+        let CapacityKind::Provisioned { per_minute, bucket, .. } = self.kind else { return };
+        self.refresh(at);
+        let least = micro(bucket.saturating_sub(need.min(bucket)));
+        self.level = self.level.max(least.saturating_sub(drained(per_minute, at.since(sent))));
+    }
+
+    /// A call that was spilled to it by its provider, without a reservation of ours.
+    //= rights/capacity.md#CA-8
+    pub(crate) fn took_over(&mut self, at: Timestamp, used: u64) {
+        self.refresh(at);
+        self.level = self.level.saturating_add(used);
+        self.requests = self.requests.saturating_add(1);
     }
 
     /// Tokens in the bucket, or used in this minute.

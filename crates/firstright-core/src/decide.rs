@@ -396,7 +396,8 @@ fn choose<'a>(
     }
 }
 
-/// If the breaker of everybody who may serve is open: whose last failure is longest past, if it is to be tried.
+/// If nobody has room: one that is only slowed; or if the breaker of everybody who may serve is open, whose last failure is
+/// longest past, if it is to be tried.
 //= rights/choosing.md#CH-21
 fn last_resort<'a>(
     state: &State,
@@ -414,6 +415,20 @@ fn last_resort<'a>(
     let rested = |one: &Candidate| {
         state.health_of(one.place).and_then(|capacity| capacity.last_resort(at, call.need()))
     };
+    // Slow is better than nobody.
+    let slowed = |one: &&Candidate| {
+        state.health_of(one.place).is_some_and(|capacity| capacity.is_slowed(at, call.need()))
+    };
+    let mut best: Option<(Rank, &Candidate)> = None;
+    for one in left().filter(slowed).filter(allowed) {
+        let rank = Rank::of(state, at, one, asked, 1);
+        if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+            best = Some((rank, one));
+        }
+    }
+    if let Some((_, slow)) = best {
+        return Some(slow);
+    }
     let all = left().next().is_some() && left().all(down);
     let able = left().filter(allowed).filter_map(|one| Some((rested(one)?, one))).filter(|_| all);
     able.min_by_key(|(since, _)| *since).map(|(_, one)| one)

@@ -144,6 +144,13 @@ pub enum Fact {
         /// Its id.
         account: String,
     },
+    /// The first byte of a stream has not come after so long.
+    AnswerAwaited {
+        /// Which call.
+        call: CallId,
+        /// For how long since it was sent.
+        waited: Span,
+    },
 }
 
 /// The broker's number for an offer.
@@ -231,7 +238,8 @@ pub struct Observation {
     pub remaining_requests: Option<u64>,
     /// Utilisation of provisioned capacity in parts per million; may exceed 1,000,000.
     pub utilisation: Option<u32>,
-    /// The provider itself spilled the call to pay-as-you-go capacity of its own (native spillover).
+    /// The provider itself served the call with pay-as-you-go capacity of its own, instead of the provisioned: Azure's
+    /// spillover header, Vertex's `trafficType` `ON_DEMAND`.
     pub spilled: bool,
 }
 

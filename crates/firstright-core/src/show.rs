@@ -202,7 +202,7 @@ pub fn ground(world: &World, ground: &Ground) -> String {
             format!("{open} calls are open, as many as let in a {} one [CH-19]", class.word())
         }
         Ground::LastResort => {
-            "all who may serve it have been failing, this one longest ago [CH-21]".to_string()
+            "all who may serve it have been failing, or are slow or full [CH-21]".to_string()
         }
         Ground::Retries(retried, arrived) => {
             format!("{retried} retries were made for {arrived} calls in two minutes [CH-16]")
@@ -227,6 +227,11 @@ pub fn evidence(world: &World, evidence: &Evidence) -> String {
         Evidence::Down { place, since, failures } => {
             format!("{} down since {since} ({failures} failures) [FR-4]", self::place(world, *place))
         }
+        Evidence::Slowed { place, percent, open, limit } => format!(
+            "{} cannot handle the demand: first bytes at {percent} % of the usual time, {open} of {limit} calls in \
+             flight [CA-12] [FR-4]",
+            self::place(world, *place)
+        ),
         Evidence::SetAside { place, since } => {
             format!("{} refuses our credentials since {since} [CA-10] [FR-4]", self::place(world, *place))
         }

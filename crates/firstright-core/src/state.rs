@@ -110,6 +110,8 @@ pub(crate) struct Serving {
     pub plan: Arc<Plan>,
     /// Its place in the plan's candidates.
     pub candidate: usize,
+    /// Its first byte was counted as late while it was awaited.
+    pub late: bool,
 }
 
 /// A job between submission and its end.

@@ -112,6 +112,17 @@ pub enum Evidence {
         /// The carve-out's place in the clause's list.
         which: u16,
     },
+    /// It answers much later than usual, and has as many calls as it is given so long.
+    Slowed {
+        /// Where.
+        place: Place,
+        /// Recent first bytes in percent of the usual.
+        percent: u32,
+        /// Calls in flight.
+        open: u32,
+        /// Calls that it is given at once.
+        limit: u32,
+    },
     /// It refuses our credentials.
     SetAside {
         /// Where.
@@ -198,6 +209,7 @@ impl Evidence {
         match shortage.why() {
             Why::Down { since, failures } => return Evidence::Down { place, since, failures },
             Why::SetAside { since } => return Evidence::SetAside { place, since },
+            Why::Slowed { percent, open, limit } => return Evidence::Slowed { place, percent, open, limit },
             Why::Full => {}
         }
         Evidence::Short {

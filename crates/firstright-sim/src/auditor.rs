@@ -187,6 +187,12 @@ impl Auditor {
             }
             Fact::AttemptFailed { call, failure } => self.attempt_failed(world, *call, failure),
             Fact::CallSettled { .. } => self.settled(world, record),
+            Fact::AnswerAwaited { call, waited } => {
+                let serving = self.calls.get(call).and_then(|one| one.serving.as_ref());
+                if let Some(room) = serving.and_then(|one| self.rooms.get_mut(one.deployment.index())) {
+                    room.heard(*waited);
+                }
+            }
             Fact::CallAbandoned { call } => {
                 if let Some(tracked) = self.calls.get_mut(call) {
                     tracked.queued = false;
@@ -222,6 +228,7 @@ impl Auditor {
         if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
             room.give_back(at, serving.since, serving.reserved, 0);
             room.failed(at, failure.kind, failure.retry_after);
+            room.status(failure.status);
         }
         let fault = matches!(
             failure.kind,
@@ -245,15 +252,25 @@ impl Auditor {
             let settled = record.decisions.iter().any(settled);
             return self.must(!settled, || format!("call {} is settled, and was not being served", call.0));
         };
-        let spilled = observed.is_some_and(|seen| seen.spilled);
+        let provisioned = self.rooms.get(serving.deployment.index()).is_some_and(Room::is_provisioned);
+        let spilled = provisioned && observed.is_some_and(|seen| seen.spilled);
         self.keep(serving.deployment);
         if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
             let used = if spilled { 0 } else { usage.tokens() - usage.cached_input };
             room.give_back(at, serving.since, serving.reserved, used);
             room.ended(at, *ending);
+            if *ending != firstright_core::fact::Ending::Lost {
+                room.heard(*first_byte);
+            }
+            if spilled {
+                room.overflowed(at, serving.since, serving.reserved);
+            }
             if let Some(seen) = observed {
                 room.observe(at, seen);
             }
+        }
+        if spilled {
+            self.took_over(world, serving.deployment, usage.tokens() - usage.cached_input);
         }
         let settled = record.decisions.iter().find_map(|one| match &one.action {
             Action::Settle { call: other, cost, charge } if other == call => Some((*cost, *charge)),
@@ -282,6 +299,18 @@ impl Auditor {
         let tally = self.audit.providers.entry(provider.clone()).or_default();
         tally.tokens += usage.tokens();
         tally.cost = tally.cost.plus(cost.unwrap_or(Money::ZERO));
+    }
+
+    /// What a provider spilled itself counts against its pay-as-you-go deployment of the same model.
+    fn took_over(&mut self, world: &World, from: DeploymentId, used: u64) {
+        let from = world.deployment(from);
+        let other = world.deployments.iter().position(|one| {
+            let payg = matches!(one.capacity, firstright_core::world::CapacityKind::PayAsYouGo { .. });
+            (one.provider, one.model) == (from.provider, from.model) && payg
+        });
+        if let Some(room) = other.and_then(|index| self.rooms.get_mut(index)) {
+            room.took_over(self.at, used);
+        }
     }
 
     fn decision(&mut self, world: &World, record: &Record, decision: &Decision) {
@@ -493,6 +522,7 @@ impl Auditor {
                 Evidence::Short { place: at, .. }
                 | Evidence::Down { place: at, .. }
                 | Evidence::SetAside { place: at, .. }
+                | Evidence::Slowed { place: at, .. }
                 | Evidence::Failed { place: at, .. } => *at == place,
                 _ => false,
             });
@@ -533,6 +563,10 @@ impl Auditor {
             }
             (Evidence::Down { place, since, .. }, _) => {
                 own(place) && room(place, &|room| room.failing_since() == Some(*since))
+            }
+            (Evidence::Slowed { place, open, limit, .. }, Evidences::Call(..)) => {
+                let says = |room: &Room| room.slowed() == Some(i64::from(*open));
+                own(place) && limit <= open && room(place, &says)
             }
             (Evidence::SetAside { place, since }, _) => {
                 own(place) && room(place, &|room| room.refusing_since() == Some(*since))

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Broker, MAX_PLANS, PlanKey, not_open, note};
+use crate::capacity::{Capacity, FirstByte};
 use crate::decide::{Ruling, decide};
 use crate::decision::{Action, Decision, Ground, Refusal};
 use crate::fact::{Ending, Failure, FailureKind, LeaseId, Observation};
@@ -15,7 +16,7 @@ use crate::title::Place;
 use crate::units::{SECOND, Span, Timestamp};
 use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, View};
-use crate::world::{Class, DeploymentId, ModelId};
+use crate::world::{CapacityKind, Class, DeploymentId, ModelId};
 
 /// Attempts for one call at most: one retry layer, and no storms.
 pub const MAX_ATTEMPTS: u32 = 4;
@@ -168,7 +169,7 @@ impl Broker {
                 FailureKind::Unauthorised => capacity.refused_us(at),
                 FailureKind::Unsuitable => {}
                 FailureKind::ServerError | FailureKind::Unreachable | FailureKind::TimedOut => {
-                    capacity.failed(at);
+                    capacity.failed(at, failure.status);
                 }
             }
         }
@@ -220,18 +221,32 @@ impl Broker {
         let Some(open) = state.calls.get_mut(&id) else { return not_open(out) };
         let Some(serving) = open.serving.take() else { return not_open(out) };
         let Some(open) = state.calls.remove(&id) else { return not_open(out) };
-        let spilled = observed.is_some_and(|seen| seen.spilled);
+        // Only what is provisioned can be spilled from: elsewhere a call is counted where it was sent, and once.
+        let kind = state.deployments.get(serving.deployment.index()).map(Capacity::kind);
+        let provisioned = matches!(kind, Some(CapacityKind::Provisioned { .. }));
+        let spilled = provisioned && observed.is_some_and(|seen| seen.spilled);
         //= rights/capacity.md#CA-8
         release(state, at, &serving, if spilled { 0 } else { usage.uncached() });
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
             match ending {
                 Ending::Complete | Ending::Abandoned => capacity.answered(),
-                Ending::Cut => capacity.failed(at),
+                Ending::Cut => capacity.failed(at, 0),
                 Ending::Lost => {}
+            }
+            if first_byte.0 > 0 && ending != Ending::Lost {
+                let (read, written) = (usage.uncached().saturating_sub(usage.output), usage.output);
+                let byte = FirstByte::of_ended(at, serving.since, first_byte, read, written);
+                capacity.heard(at, &FirstByte { counted: serving.late, ..byte });
+            }
+            if spilled {
+                capacity.overflowed(at, serving.since, serving.reserved);
             }
             if let Some(seen) = observed {
                 capacity.observe(at, seen);
             }
+        }
+        if spilled {
+            took_over(state, at, &serving, usage.uncached());
         }
         //= rights/assurance.md#AS-6
         if ending == Ending::Complete
@@ -247,6 +262,22 @@ impl Broker {
         let grounds = if spilled { vec![Ground::NativeSpill] } else { vec![] };
         out.push(Decision { action: Action::Settle { call: id, cost, charge }, grounds });
         self.serve_queue(at, out);
+    }
+
+    /// The first byte of a stream is awaited for so long already.
+    pub(super) fn answer_awaited(
+        &mut self,
+        at: Timestamp,
+        id: CallId,
+        waited: Span,
+        out: &mut Vec<Decision>,
+    ) {
+        let Some(state) = self.state.as_mut() else { return not_open(out) };
+        let Some(open) = state.calls.get_mut(&id) else { return not_open(out) };
+        let Some(serving) = open.serving.as_mut() else { return not_open(out) };
+        if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
+            serving.late |= capacity.awaited(at, waited, open.call.input, serving.late);
+        }
     }
 
     /// The caller went away before its call was served.
@@ -342,8 +373,21 @@ fn serve(
         retries.retried(at);
     }
     let plan = Arc::clone(plan);
-    open.serving = Some(Serving { deployment, model, reserved, since: at, plan, candidate });
+    open.serving = Some(Serving { deployment, model, reserved, since: at, plan, candidate, late: false });
     Some((lease, deployment))
+}
+
+/// What the provider spilled itself counts where it served it: against its pay-as-you-go deployment of that model.
+fn took_over(state: &mut State, at: Timestamp, serving: &Serving, used: u64) {
+    let world = &state.world;
+    let from = world.deployment(serving.deployment);
+    let other = world.deployments.iter().position(|one| {
+        let same = (one.provider, one.model) == (from.provider, from.model);
+        same && matches!(one.capacity, CapacityKind::PayAsYouGo { .. })
+    });
+    if let Some(capacity) = other.and_then(|index| state.deployments.get_mut(index)) {
+        capacity.took_over(at, used);
+    }
 }
 
 /// Gives back a reservation, with what was used instead.

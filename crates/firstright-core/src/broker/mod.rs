@@ -83,6 +83,7 @@ impl Broker {
             Fact::CallSettled { call, usage, tier, source: _, ending, first_byte, observed } => {
                 self.call_settled(at, *call, usage, *tier, *ending, *first_byte, observed.as_ref(), &mut out);
             }
+            Fact::AnswerAwaited { call, waited } => self.answer_awaited(at, *call, *waited, &mut out),
             Fact::CallAbandoned { call } => self.call_abandoned(*call, &mut out),
             Fact::CapacityObserved { deployment, observation } => {
                 self.capacity_observed(at, *deployment, observation, &mut out);

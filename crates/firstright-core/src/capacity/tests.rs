@@ -62,7 +62,7 @@ fn the_breaker_opens_probes_once_and_closes() {
     let mut capacity = Capacity::new(CapacityKind::Concurrent { limit: 9 });
     for second in 0..5 {
         assert!(room(&capacity, at(second), 1).is_ok());
-        capacity.failed(at(second));
+        capacity.failed(at(second), 500);
     }
     let down = Why::Down { since: at(0), failures: 5 };
     assert_eq!(room(&capacity, at(5), 1).unwrap_err().why(), down);

@@ -1,6 +1,6 @@
 //! What is known of each deployment's room, for those who watch it?
 
-use super::{Breaker, Capacity, per_slice};
+use super::{Breaker, Capacity, PaceView, per_slice};
 use crate::units::{Span, Timestamp};
 use crate::world::{CapacityKind, DeploymentId};
 
@@ -23,6 +23,10 @@ pub struct CapacityView {
     pub blocked_until: Option<Timestamp>,
     /// What its health keeps from it.
     pub breaker: Breaker,
+    /// How soon it answers, and whether it is slowed.
+    pub pace: PaceView,
+    /// Calls at once that it was learnt to bear, where the limit is our own; `None` for as many as are configured.
+    pub learnt: Option<u32>,
     /// When its provider last said something of its capacity, or we last reserved.
     pub observed_at: Timestamp,
 }
@@ -60,7 +64,8 @@ impl Capacity {
                 (Room { limit: limited(tokens), used: self.level_now(at) }, Some(sent))
             }
             CapacityKind::Concurrent { limit } => {
-                (Room { limit: Some(u64::from(limit)), used: u64::from(self.open) }, None)
+                let limit = u64::from(self.adaptive.limit(limit));
+                (Room { limit: Some(limit), used: u64::from(self.open) }, None)
             }
         };
         CapacityView {
@@ -72,6 +77,8 @@ impl Capacity {
             queued,
             blocked_until: (at < self.blocked_until).then_some(self.blocked_until),
             breaker: self.health.breaker(at),
+            pace: self.pace.view(),
+            learnt: self.adaptive.learnt(),
             observed_at: self.observed_at,
         }
     }

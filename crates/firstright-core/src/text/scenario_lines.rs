@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Settle { name: String, usage: Usage, tier: Tier, ending: Ending, first_byte: Span, seen: Seen },
     /// An attempt fails.
     Fail { name: String, kind: FailureKind, status: u16, retry_after: Option<Span> },
+    /// The first byte of a stream is awaited for so long already.
+    Awaited { name: String, waited: Span },
     /// The caller goes away.
     Abandon { name: String },
     /// A deployment's capacity is observed.
@@ -276,6 +278,10 @@ fn event(verb: &str, args: &mut Args) -> Result<Event, String> {
         "call" => call(args)?,
         "settle" => settle(args)?,
         "fail" => fail(args)?,
+        "late" => {
+            let (name, waited) = (args.need("a call's name")?, args.need("a span such as 1s")?);
+            Event::Awaited { name, waited: span(&waited)? }
+        }
         "abandon" => Event::Abandon { name: args.need("a call's name")? },
         "observe" => Event::Observe { deployment: args.need("a deployment")?, seen: seen(args)? },
         "job" => Event::Job(job(args)?),
@@ -311,7 +317,7 @@ fn event(verb: &str, args: &mut Args) -> Result<Event, String> {
             if let Some(line) = AccountLine::read(verb, args)? {
                 return Ok(Event::Account(line));
             }
-            let verbs = "call, settle, fail, abandon, observe, job, answer, counter, quote, declare, started, metered, \
+            let verbs = "call, settle, fail, late, abandon, observe, job, answer, counter, quote, declare, started, metered, \
                          ended, cancel, enact, organisation, team, key, rotate, close or tick";
             return Err(format!("expected {verbs}, not `{verb}`"));
         }

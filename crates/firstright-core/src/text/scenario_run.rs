@@ -199,6 +199,9 @@ impl Runner<'_> {
                     evidence: Digest::default(),
                 },
             },
+            Event::Awaited { name, waited } => {
+                Fact::AnswerAwaited { call: names.call(name), waited: *waited }
+            }
             Event::Abandon { name } => Fact::CallAbandoned { call: names.call(name) },
             Event::Observe { deployment, seen } => Fact::CapacityObserved {
                 deployment: known(world.find_deployment(deployment), "a deployment", deployment)?,

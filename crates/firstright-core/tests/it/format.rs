@@ -156,6 +156,7 @@ fn facts() -> Vec<Fact> {
         call(1, 1_000),
         Fact::AttemptFailed { call: CallId(1), failure },
         call(2, 1_000),
+        Fact::AnswerAwaited { call: CallId(1), waited: Span(SECOND) },
         settled(1),
         Fact::CapacityObserved { deployment: DeploymentId(0), observation: observed },
         call(3, 5_000),
@@ -225,7 +226,7 @@ fn yesterdays_journal_verifies_and_holds_every_fact() {
         kinds.insert(name.split([' ', '(', '{']).next().unwrap_or_default().to_string());
     });
     assert_eq!(verdict.fault, None);
-    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    assert_eq!(kinds.len(), 20, "{kinds:?}");
 }
 
 /// What older rules decided is named as such, and is never replayed by these.

@@ -356,8 +356,8 @@ pub struct Play {
     /// The same in the order in which it happened.
     pub story: Vec<(Timestamp, Event)>,
     sources: Vec<(String, String)>,
-    now: Timestamp,
-    served: Vec<CallId>,
+    pub now: Timestamp,
+    pub served: Vec<CallId>,
     waiting: Vec<CallId>,
     /// Most calls fail.
     flaky: bool,
@@ -373,7 +373,21 @@ const MAX_FACTS: usize = 80;
 
 /// The whole case of a tape: the law, then facts until the tape is over.
 pub fn play(tape: &mut Tape) -> Play {
-    let sources = vec![("law.toml".to_string(), law(tape))];
+    let law = law(tape);
+    let (flaky, busy) = (tape.chance(30), tape.chance(20));
+    let mut play = under(law);
+    (play.flaky, play.busy) = (flaky, busy);
+    while !tape.is_over() && play.records.len() < MAX_FACTS {
+        play.wait(tape);
+        let fact = play.fact(tape);
+        play.step(fact);
+    }
+    play
+}
+
+/// A case under this law, in which nothing has happened yet.
+pub fn under(law: String) -> Play {
+    let sources = vec![("law.toml".to_string(), law)];
     let start = Timestamp(DAY * 20_454); // 2026-01-01
     let mut play = Play {
         broker: Broker::new(),
@@ -383,8 +397,8 @@ pub fn play(tape: &mut Tape) -> Play {
         now: start,
         served: Vec::new(),
         waiting: Vec::new(),
-        flaky: tape.chance(30),
-        busy: tape.chance(20),
+        flaky: false,
+        busy: false,
         offers: Vec::new(),
         leases: Vec::new(),
         numbers: 0,
@@ -392,11 +406,6 @@ pub fn play(tape: &mut Tape) -> Play {
     play.step(Fact::Enacted { sources });
     let enacted = matches!(play.records[0].decisions[0].action, Action::Enact);
     assert!(enacted, "a generated law is refused: {:?}\n{}", play.records[0].decisions, play.sources[0].1);
-    while !tape.is_over() && play.records.len() < MAX_FACTS {
-        play.wait(tape);
-        let fact = play.fact(tape);
-        play.step(fact);
-    }
     play
 }
 
@@ -467,7 +476,7 @@ impl Play {
         if self.busy && tape.chance(60) {
             return self.call(tape);
         }
-        match tape.below(34) {
+        match tape.below(35) {
             0..=7 => self.call(tape),
             8 | 9 => self.failed(tape),
             10..=14 if self.flaky && tape.chance(80) => self.failed(tape),
@@ -501,6 +510,12 @@ impl Play {
             32 if tape.chance(50) => {
                 Fact::JobCancelled { job: JobId(1 + tape.below(self.numbers as usize + 1) as u64) }
             }
+            34 => match self.served.get(tape.below(self.served.len())) {
+                Some(call) => {
+                    Fact::AnswerAwaited { call: *call, waited: Span(SECOND * (1 + tape.below(9) as u64)) }
+                }
+                None => Fact::Ticked,
+            },
             33 if tape.chance(20) => Fact::Enacted { sources: self.sources.clone() },
             _ => Fact::Ticked,
         }
@@ -538,7 +553,12 @@ impl Play {
         let retry_after = tape.chance(50).then(|| Span(SECOND * tape.below(30) as u64));
         Fact::AttemptFailed {
             call,
-            failure: Failure { kind, status: 0, retry_after, evidence: Digest::default() },
+            failure: Failure {
+                kind,
+                status: if kind == FailureKind::ServerError { 503 } else { 0 },
+                retry_after,
+                evidence: Digest::default(),
+            },
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod able;
 mod agreements;
+mod brown;
 mod format;
 mod generate;
 mod past;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use firstright_core::decision::{Action, Ground};
 use firstright_core::fact::{Ending, Fact, FailureKind, LeaseEnding, LeaseId, OfferId, Terms};
 use firstright_core::title::{Place, Title};
-use firstright_core::units::Timestamp;
+use firstright_core::units::{Span, Timestamp};
 use firstright_core::workload::{Call, CallId, Job, JobId};
 use firstright_core::world::{CapacityKind, ClauseId, DeploymentId, PartyId, Provider, ProviderId, World};
 
@@ -56,14 +56,15 @@ pub struct LeasePast<'a> {
     pub ended: Option<LeaseEnding>,
 }
 
-/// Failures in a row, refusals of our credentials, whether a call went there since the last came back, and whether the
-/// provider spoke of its room.
+/// Failures in a row, refusals of our credentials, whether a call went there since the last came back, whether the provider
+/// spoke of its room, and when first bytes came.
 #[derive(Default)]
 pub struct PlacePast {
     pub failures: Vec<Timestamp>,
     pub refusals: Vec<Timestamp>,
     pub asked: bool,
     pub spoke: bool,
+    pub first_bytes: Vec<Span>,
 }
 
 pub struct Past<'a> {
@@ -130,7 +131,8 @@ impl<'a> Past<'a> {
                 _ => true,
             },
         };
-        counted || self.places.get(&place).is_some_and(|known| known.spoke)
+        let lags = |known: &PlacePast| known.first_bytes.len() > 8; // [CA-13] It may have been learnt to bear less.
+        counted || self.places.get(&place).is_some_and(|known| known.spoke || lags(known))
     }
 
     pub fn take(&mut self, event: &'a Event) {
@@ -149,8 +151,17 @@ impl<'a> Past<'a> {
                     CallPast { call, arrived, waits, retried, serving, failures: vec![], ended: false };
                 self.calls.entry(call.id).or_insert(fresh);
             }
-            Fact::AttemptFailed { call, failure } => self.came_back(*call, Err(failure.kind)),
-            Fact::CallSettled { call, ending, .. } => self.came_back(*call, Ok(*ending)),
+            Fact::AttemptFailed { call, failure } => {
+                let place =
+                    self.calls.get(call).and_then(|call| call.serving).filter(|_| failure.status == 503);
+                place.into_iter().for_each(|place| self.places.entry(place).or_default().spoke = true); // [CA-13]
+                self.came_back(*call, Err(failure.kind));
+            }
+            Fact::CallSettled { call, ending, first_byte, .. } => {
+                self.heard(*call, *first_byte);
+                self.came_back(*call, Ok(*ending));
+            }
+            Fact::AnswerAwaited { call, waited } => self.heard(*call, *waited),
             Fact::CallAbandoned { call } => {
                 let call = self.calls.get_mut(call);
                 call.into_iter().filter(|call| call.serving.is_none()).for_each(CallPast::end);
@@ -177,6 +188,21 @@ impl<'a> Past<'a> {
             Fact::LeaseEnded { lease, ending, .. } => self.lease_ended(*lease, *ending),
             _ => {}
         }
+    }
+
+    /// A first byte came after so long, or is awaited so long.
+    fn heard(&mut self, call: CallId, after: Span) {
+        let Some(place) = self.calls.get(&call).and_then(|call| call.serving) else { return };
+        if after > Span(0) {
+            self.places.entry(place).or_default().first_bytes.push(after);
+        }
+    }
+
+    /// [CA-12] Have nine first bytes there been more than twice as late as the quickest, after eight to know it by?
+    pub fn was_late(&self, place: Place) -> bool {
+        let known = self.places.get(&place).map_or(&[][..], |known| &known.first_bytes);
+        let quickest = known.iter().min().copied().unwrap_or_default();
+        known.len() >= 17 && known.iter().filter(|after| after.0 > 2 * quickest.0).count() >= 9
     }
 
     /// The call was being served until now.

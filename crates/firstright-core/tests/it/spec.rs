@@ -140,6 +140,10 @@ impl<'a> Past<'a> {
             Evidence::Down { place, since, .. } => {
                 (standing && self.down(*place) == Some(*since), vec![*place])
             }
+            Evidence::Slowed { place, open, limit, .. } => {
+                let (calls, _) = self.used(|at| at == *place);
+                (standing && self.was_late(*place) && calls == *open && limit <= open, vec![*place])
+            } // [CA-12]
             Evidence::SetAside { place, since } => {
                 (standing && self.set_aside(*place) == Some(*since), vec![*place])
             }

@@ -48,9 +48,13 @@ impl<'a> Past<'a> {
         if grounds.contains(&Ground::LastResort) {
             let work = self.call(id, call.call.model)?;
             let mut places = self.every_place().filter(|at| self.may(&work, *at));
-            must(places.all(|at| self.down(at).is_some()), "others are not failing")?; // [CH-21]
-            let since = self.places[&place].failures.last().copied().unwrap_or_default();
-            must(self.now.since(since) >= Span(2 * SECOND), "it has not rested")?;
+            if self.down(place).is_some() {
+                must(places.all(|at| self.down(at).is_some()), "others are not failing")?; // [CH-21]
+                let since = self.places[&place].failures.last().copied().unwrap_or_default();
+                must(self.now.since(since) >= Span(2 * SECOND), "it has not rested")?;
+            } else {
+                must(self.was_late(place), "it is neither failing nor slowed")?;
+            }
         }
         if !call.waits || !as_asked {
             return Ok(());

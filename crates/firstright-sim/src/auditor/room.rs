@@ -26,6 +26,10 @@ pub(super) struct Room {
     failures: Vec<Timestamp>,
     /// Times at which our credentials were refused since the last answer.
     refusals: Vec<Timestamp>,
+    /// First bytes: how many, the quickest, and how many came more than twice as late as that.
+    heard: (u64, u64, u64),
+    /// It said that it has no room, or answered late: fewer calls at once may have been learnt.
+    strained: bool,
 }
 
 impl Room {
@@ -42,6 +46,8 @@ impl Room {
             blocked_until: zero,
             failures: Vec::new(),
             refusals: Vec::new(),
+            heard: (0, u64::MAX, 0),
+            strained: false,
         }
     }
 
@@ -79,6 +85,9 @@ impl Room {
     pub(super) fn is_short(&self, at: Timestamp, need: u64, kept: u64) -> bool {
         let kept = if matches!(self.kind, CapacityKind::Concurrent { .. }) { 0 } else { i128::from(kept) };
         let need = self.need(need) + kept;
+        if self.strained && matches!(self.kind, CapacityKind::Concurrent { .. }) {
+            return true;
+        }
         // A token either way is rounding.
         at < self.blocked_until || self.free(at) < need + 1
     }
@@ -101,6 +110,47 @@ impl Room {
     /// Since when it has been failing, if it failed often enough in a row.
     pub(super) fn failing_since(&self) -> Option<Timestamp> {
         if self.failures.len() < FAILURES { None } else { self.failures.first().copied() }
+    }
+
+    /// A first byte came after so long, or is awaited so long.
+    pub(super) fn heard(&mut self, after: Span) {
+        if after.0 == 0 {
+            return;
+        }
+        let (many, quickest, late) = self.heard;
+        let quickest = quickest.min(after.0);
+        self.heard = (many + 1, quickest, late + u64::from(after.0 > 2 * quickest));
+        self.strained |= many >= 8 && after.0 > quickest + quickest / 2;
+    }
+
+    /// Calls in flight, if first bytes have come late often enough that it may be slowed.
+    pub(super) fn slowed(&self) -> Option<i64> {
+        (self.heard.0 >= 17 && self.heard.2 >= 9).then_some(self.open)
+    }
+
+    /// It answered with this status, or none.
+    pub(super) fn status(&mut self, status: u16) {
+        self.strained |= status == 503;
+    }
+
+    /// A call was spilled to it by its own provider.
+    pub(super) fn took_over(&mut self, at: Timestamp, used: u64) {
+        self.bring_up(at);
+        self.level += i128::from(used) * PER_TOKEN;
+        self.requests += 1;
+    }
+
+    /// Its provider served a call elsewhere, because there was no room for it when it was sent.
+    pub(super) fn overflowed(&mut self, at: Timestamp, sent: Timestamp, tokens: u64) {
+        let CapacityKind::Provisioned { per_minute, bucket, .. } = self.kind else { return };
+        self.bring_up(at);
+        let then = i128::from(bucket - tokens.min(bucket)) * PER_TOKEN;
+        let drained = i128::from(per_minute) * i128::from(at.since(sent).0);
+        self.level = self.level.max(then - drained);
+    }
+
+    pub(super) fn is_provisioned(&self) -> bool {
+        matches!(self.kind, CapacityKind::Provisioned { .. })
     }
 
     /// Since when it has refused our credentials.
@@ -146,6 +196,7 @@ impl Room {
     pub(super) fn failed(&mut self, at: Timestamp, kind: FailureKind, retry_after: Option<Span>) {
         match kind {
             FailureKind::Throttled => {
+                self.strained = true;
                 let wait = retry_after.unwrap_or(Span(SECOND)).0.clamp(10_000_000, HOUR);
                 self.blocked_until = self.blocked_until.max(at.plus(Span(wait)));
             }
