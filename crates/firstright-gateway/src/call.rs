@@ -232,7 +232,8 @@ impl Handling<'_> {
             let used = endpoint.authorise(client, &mut head, &body).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
             open.dialling();
-            let sent = client.send(&endpoint.target, head, body, &self.setup.budgets).await;
+            let sending = client.send(&endpoint.target, head, body, &self.setup.budgets);
+            let sent = open.awaiting(asked.content.stream(), sending).await;
             let response = sent.map_err(|error| Failed::unanswered(&error))?;
             if !renewed && endpoint.renew(used, response.status, &response.headers) {
                 // A token may be revoked before its end, a clock drift. Nothing was billed for the refusal: once more.

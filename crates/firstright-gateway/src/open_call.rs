@@ -1,5 +1,7 @@
 //! Does every call that was opened reach its one outcome, whatever happens to the future that carries it?
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,10 @@ use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::CallId;
 use firstright_core::world::Digest;
 use firstright_engine::{Engine, Noted, Stepped};
+
+/// When the core is told that a stream's first byte is still awaited. Few streams take a second to begin, and each time is
+/// a record.
+const TELLS_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
 
 /// A call between `CallArrived` and its end. If it is dropped before, the caller went away: that is settled, by what was
 /// counted.
@@ -92,6 +98,23 @@ impl OpenCall {
         self.counted = Usage::default();
         self.observed = None;
         self.tier = Tier::Default;
+    }
+
+    /// Waits for the head of an answer. While that of a stream does not come, the core is told now and then for how long,
+    /// because a provider that slows down is known by that before it is known by its answers.
+    pub(crate) async fn awaiting<T>(&self, stream: bool, head: impl Future<Output = T>) -> T {
+        let mut head = pin!(head);
+        let mut waited = Duration::ZERO;
+        for until in if stream { &TELLS_AFTER[..] } else { &[] } {
+            let rest = until.saturating_sub(waited);
+            match tokio::time::timeout(rest, head.as_mut()).await {
+                Ok(answer) => return answer,
+                Err(_) => waited = *until,
+            }
+            let waited = Span(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+            self.engine.submit(&Fact::AnswerAwaited { call: self.id, waited });
+        }
+        head.await
     }
 
     /// The first byte of an answer is here: from now on the input counts as used.

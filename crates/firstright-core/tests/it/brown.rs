@@ -106,7 +106,7 @@ impl Run {
     }
 
     fn fall_due(&mut self, key: (u64, u64)) {
-        let (call, ends) = self.due.remove(&key).unwrap();
+        let (call, ends) = self.due.remove(&key).expect("it falls due");
         match ends {
             None => self.step(key.0, Fact::AnswerAwaited { call, waited: Span(SECOND) }),
             Some(first_byte) => {
@@ -140,7 +140,7 @@ impl Run {
             trains: false,
         };
         self.step(at, Fact::CallArrived(call));
-        let decided = &self.play.records.last().unwrap().decisions;
+        let decided = &self.play.records.last().expect("the call's").decisions;
         let Some(Action::Serve { deployment, title, .. }) = decided.first().map(|one| &one.action) else {
             panic!("every call finds room: {decided:?}");
         };
@@ -168,10 +168,10 @@ impl Run {
         let mut past = Past::new(self.play.world());
         for (at, event) in &self.play.story {
             past.now = *at;
-            if let Event::Decided(decision) = event {
-                if let Err(problem) = past.lawful(decision) {
-                    panic!("{at} {:?}: {problem}", decision.action);
-                }
+            if let Event::Decided(decision) = event
+                && let Err(problem) = past.lawful(decision)
+            {
+                panic!("{at} {:?}: {problem}", decision.action);
             }
             past.take(event);
         }

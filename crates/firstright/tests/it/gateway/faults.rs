@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use firstright_core::MAX_ATTEMPTS;
 use firstright_core::decision::{Action, Ground, Refusal};
 use firstright_core::fact::{Ending, Fact, FailureKind, Source};
+use firstright_core::units::Span;
 use serde_json::{Value, json};
 
 use crate::world::{Book, Recorder, World, ask, ask_stream, until, usage_on_record};
@@ -56,6 +57,21 @@ fn a_provider_that_says_nothing_is_given_up() {
     // The provider is told that nobody waits any more.
     until("the connection is closed", || world.cloud("azure").counters().abandoned == 1);
     let book = world.stop();
+    assert_eq!(failures(&book), [(FailureKind::TimedOut, 0)]);
+}
+
+#[test]
+fn a_stream_that_does_not_begin_is_told_before_it_is_given_up() {
+    let world = World::with(&[], "first-byte-timeout-s = 2", |_| {});
+    world.fault("azure", Some("four-o-ptu"), brown_out(1_000_000, 0));
+    let reply = world.chat("apis", &ask_stream("gpt-4o", false));
+    assert_eq!((reply.status, reply.deployment()), (200, "azure-payg"), "{}", reply.text());
+    let book = world.stop();
+    let told = book.records.iter().filter_map(|record| match record.fact {
+        Fact::AnswerAwaited { waited, .. } => Some(waited),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<Span>>(), [Span::from_millis(1_000)]);
     assert_eq!(failures(&book), [(FailureKind::TimedOut, 0)]);
 }
 
