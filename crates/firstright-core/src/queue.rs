@@ -10,7 +10,7 @@ use crate::world::{Class, DeploymentId, ModelId, TenantId};
 
 /// Waiting calls looked at for what stands before another, so that a decision's work stays bounded. Beyond them a wait
 /// is thought shorter than it is, and ends by the clock.
-pub(crate) const MAX_LOOKED_AT: usize = 512;
+pub(crate) const MAX_LOOKED_AT: usize = 256;
 /// Tokens are divided by a weight; so much finer, that little is lost.
 const FINE: u64 = 1_024;
 

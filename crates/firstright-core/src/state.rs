@@ -203,6 +203,12 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// What a shortage says.
+    fn of(at: Timestamp, place: Place, short: &Shortage) -> Expected {
+        let earliest = if short.is_no_sooner() { short.again() } else { at };
+        Expected { again: short.again(), place, alone: short.alone(), earliest }
+    }
+
     /// The best of both.
     pub fn or(self, other: Expected) -> Expected {
         let first = self.min(other);
@@ -306,18 +312,20 @@ impl State {
         let never = Expected { again, place, alone: again, earliest: at };
         let (Place::Deployment(id), Asked::Call { call, .. }) = (place, asked) else { return never };
         match self.call_room(at, id, call) {
-            Err(short) => Expected {
-                again: short.again(),
-                place,
-                alone: short.alone(),
-                earliest: if short.is_no_sooner() { short.again() } else { at },
-            },
+            Err(short) => Expected::of(at, place, &short),
             // It is probation that leaves no room.
             Ok(()) => {
                 let again = at.plus(Span(SECOND));
                 Expected { again, place, alone: again, earliest: at }
             }
         }
+    }
+
+    /// When room for a call is expected at the candidate, if it lacks nothing but that.
+    pub fn only_full(&self, at: Timestamp, candidate: &Candidate, call: &OpenCall) -> Option<Expected> {
+        let Place::Deployment(id) = candidate.place else { return None };
+        let short = self.call_room(at, id, call).err().filter(|short| short.why() == Why::Full)?;
+        Some(Expected::of(at, candidate.place, &short))
     }
 
     /// When the candidate is expected to have room, if it is nothing but full and that is before the call's patience ends.

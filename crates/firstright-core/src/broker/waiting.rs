@@ -136,10 +136,38 @@ impl Broker {
                 return;
             }
             left = left.saturating_sub(1);
-            if !self.place(at, one.call, out) && one.plain {
+            if (self.still_full(at, &one) || !self.place(at, one.call, out)) && one.plain {
                 without.entry(alike).and_modify(|least| *least = one.need.min(*least)).or_insert(one.need);
             }
         }
+    }
+}
+
+impl Broker {
+    /// Has nobody who might serve a waiting call room for it, so that there is nothing to decide? Most of those that are
+    /// looked at are so: this is `decide` without its reasons.
+    fn still_full(&mut self, at: Timestamp, waiting: &Waiting) -> bool {
+        let in_time = waiting.plain && at < waiting.until;
+        let fixed = |state: &State| state.world.tenant(waiting.tenant).substitutes.is_empty();
+        if !in_time || !self.state.as_ref().is_some_and(fixed) {
+            return false;
+        }
+        let plan = self.plan(at, waiting.call, waiting.model);
+        let Some(state) = self.state.as_mut() else { return false };
+        let Some(open) = state.calls.get(&waiting.call) else { return false };
+        let mut full: Option<Expected> = None;
+        for candidate in &plan.candidates {
+            let Some(expected) = state.only_full(at, candidate, open) else { return false };
+            full = Some(full.map_or(expected, |other| other.or(expected)));
+        }
+        let Some(expected) = full.filter(|full| full.earliest < waiting.until) else { return false };
+        let place = match expected.place {
+            Place::Deployment(id) => Some(id),
+            Place::Pool(..) => None,
+        };
+        state.queue.awaits(waiting.call, place, expected.again);
+        look(state, at, expected.alone);
+        true
     }
 }
 

@@ -45,7 +45,7 @@ fn what_has_no_price_is_unpriced_and_never_free() {
         Usage { cache_write: 1, ..base },
         Usage { audio_in: 1, ..base },
         Usage { audio_out: 1, ..base },
-        Usage { images: 1, ..base },
+        Usage { images: 1, output: 0, ..base },
         Usage { audio_seconds: 1, ..base },
         Usage { characters: 1, ..base },
     ] {

@@ -10,6 +10,7 @@ mod agreements;
 mod brown;
 mod format;
 mod generate;
+mod overload;
 mod past;
 mod properties;
 mod said;

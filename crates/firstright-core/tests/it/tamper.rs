@@ -1,6 +1,6 @@
 //! What would be unlawful instead? Each way of tampering turns a good decision into one that no reading of the law allows.
 
-use firstright_core::decision::{Action, Decision};
+use firstright_core::decision::{Action, Decision, Ground};
 use firstright_core::fact::OfferId;
 use firstright_core::title::{Evidence, Place, Title};
 use firstright_core::units::Timestamp;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::past::Past;
 
 /// Every way, so that the test can say which was never tried.
-pub const WAYS: [&str; 12] = [
+pub const WAYS: [&str; 14] = [
     "at a place that is not approved for the data",
     "at a place of somebody who is not the holder",
     "without the first release",
@@ -23,6 +23,8 @@ pub const WAYS: [&str; 12] = [
     "an offer to somebody else",
     "an offer with a shorter window",
     "a second time",
+    "a longer wait",
+    "a wait for room that comes too late",
 ];
 
 /// A title as it is written in the journal; only a passage makes one otherwise.
@@ -52,10 +54,26 @@ pub fn ways(past: &Past<'_>, decision: &Decision) -> Vec<(&'static str, Decision
             titles.chain(places(past, decision)).chain(counts(past, decision)).collect()
         }
         Action::Offer { .. } => offers(past, decision),
+        Action::Queue { call, until } => {
+            vec![(WAYS[12], Action::Queue { call: *call, until: Timestamp(until.0 + 1) })]
+        }
         _ => vec![],
     };
     let with = |action| Decision { action, grounds: decision.grounds.clone() };
-    actions.into_iter().chain(early(past)).map(|(way, action)| (way, with(action))).collect()
+    let ways = actions.into_iter().chain(early(past)).map(|(way, action)| (way, with(action)));
+    ways.chain(too_late(decision)).collect()
+}
+
+/// It waits for a place that will have room only when it has lost its patience.
+fn too_late(decision: &Decision) -> Option<(&'static str, Decision)> {
+    let Action::Queue { until, .. } = decision.action else { return None };
+    let mut late = decision.clone();
+    let awaits = late.grounds.iter_mut().find_map(|ground| match ground {
+        Ground::Awaits(_, again) => Some(again),
+        _ => None,
+    })?;
+    *awaits = until;
+    Some((WAYS[13], late))
 }
 
 fn titles(title: &Title) -> Vec<(&'static str, Raw)> {
