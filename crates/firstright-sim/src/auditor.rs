@@ -546,37 +546,19 @@ impl Auditor {
         on: &Evidences<'_>,
     ) -> Result<(), String> {
         let own = |place: &Place| law::party_of(world, *place) == right.holder;
-        let room = |place: &Place, says: &dyn Fn(&Room) -> bool| match place {
-            Place::Deployment(id) => self.rooms_of(*id).any(says),
-            Place::Pool(..) => false,
-        };
         let holds = match (evidence, on) {
-            (Evidence::Short { place, need, free, observed_at }, Evidences::Call(call, _)) => {
-                let size = *need == call.input + call.max_output || *need == 1;
-                let said = *observed_at <= self.at && free < need && size;
-                let kept = self.kept(world, call.id);
-                own(place) && said && room(place, &|room| room.is_short(self.at, *need, kept))
-            }
             (Evidence::Short { place, need, free, .. }, Evidences::Job(job)) => {
                 let known = self.free(world, *place);
                 own(place) && free < need && *need <= u64::from(job.unplaced) && *free <= u64::from(known)
             }
-            (Evidence::Down { place, since, .. }, _) => {
-                own(place) && room(place, &|room| room.failing_since() == Some(*since))
-            }
-            (Evidence::Slowed { place, open, limit, .. }, Evidences::Call(..)) => {
-                let says = |room: &Room| room.slowed() == Some(i64::from(*open));
-                own(place) && limit <= open && room(place, &says)
-            }
-            (Evidence::SetAside { place, since }, _) => {
-                own(place) && room(place, &|room| room.refusing_since() == Some(*since))
-            }
-            (Evidence::Failed { place, kind, at, .. }, Evidences::Call(_, failed)) => {
-                let same = |one: &(DeploymentId, FailureKind, Timestamp)| {
-                    (Place::Deployment(one.0), one.1, one.2) == (*place, *kind, *at)
-                };
-                own(place) && failed.iter().any(same)
-            }
+            (
+                Evidence::Short { place, .. }
+                | Evidence::Down { place, .. }
+                | Evidence::Slowed { place, .. }
+                | Evidence::SetAside { place, .. }
+                | Evidence::Failed { place, .. },
+                _,
+            ) => own(place) && self.stood_so(world, evidence, on),
             (Evidence::Lost { provider }, Evidences::Job(job)) => {
                 world.provider(*provider).party == right.holder && job.was_lost_by(*provider)
             }
@@ -609,6 +591,38 @@ impl Auditor {
             _ => false,
         };
         if holds { Ok(()) } else { Err(format!("{evidence:?}")) }
+    }
+
+    /// Did a deployment stand as the evidence says?
+    fn stood_so(&self, world: &World, evidence: &Evidence, on: &Evidences<'_>) -> bool {
+        let room = |place: &Place, says: &dyn Fn(&Room) -> bool| match place {
+            Place::Deployment(id) => self.rooms_of(*id).any(says),
+            Place::Pool(..) => false,
+        };
+        match (evidence, on) {
+            (Evidence::Short { place, need, free, observed_at }, Evidences::Call(call, _)) => {
+                let size = *need == call.input + call.max_output || *need == 1;
+                let said = *observed_at <= self.at && free < need && size;
+                let kept = self.kept(world, call.id);
+                said && room(place, &|room| room.is_short(self.at, *need, kept))
+            }
+            (Evidence::Down { place, since, .. }, _) => {
+                room(place, &|room| room.failing_since() == Some(*since))
+            }
+            (Evidence::Slowed { place, open, limit, .. }, _) => {
+                limit <= open && room(place, &|room| room.slowed() == Some(i64::from(*open)))
+            }
+            (Evidence::SetAside { place, since }, _) => {
+                room(place, &|room| room.refusing_since() == Some(*since))
+            }
+            (Evidence::Failed { place, kind, at, .. }, Evidences::Call(_, failed)) => {
+                let same = |one: &(DeploymentId, FailureKind, Timestamp)| {
+                    (Place::Deployment(one.0), one.1, one.2) == (*place, *kind, *at)
+                };
+                failed.iter().any(same)
+            }
+            _ => false,
+        }
     }
 
     /// A call that arrived or failed must be placed, wait or have its outcome.

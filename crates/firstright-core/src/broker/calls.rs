@@ -129,6 +129,10 @@ impl Broker {
             else {
                 continue;
             };
+            // What is failing has no room: it is no better with another model.
+            if grounds.contains(&Ground::LastResort) {
+                continue;
+            }
             let place = candidate.place;
             let reserved = open.need();
             grounds.push(Ground::Substituted(model));

@@ -104,7 +104,12 @@ impl Broker {
 
     /// A call has waited as long as it may, or as long as it would for the one that it would rather have.
     pub(super) fn wait_ended(&mut self, at: Timestamp, id: CallId, out: &mut Vec<Decision>) {
-        if self.state.as_ref().is_some_and(|state| state.queue.contains(id)) {
+        let waits = |broker: &Broker| broker.state.as_ref().is_some_and(|state| state.queue.contains(id));
+        if waits(self) {
+            // If there is room now, those who come before it have it first.
+            self.serve_queue(at, out);
+        }
+        if waits(self) {
             self.place(at, id, out);
         }
     }
