@@ -163,20 +163,28 @@ impl Handling<'_> {
         let query = asked.socket_query(&endpoint.name);
         let path = endpoint.path(asked.route.operation, &asked.suffix, query.as_deref());
         let path = path.map_err(|error| broken(error.to_string()))?;
-        let mut head =
-            self.head_for(asked, &endpoint, &path, &[]).map_err(|error| broken(error.to_string()))?;
         let client = Client::new(PoolLimits::default());
-        let used = endpoint.authorise(&client, &mut head, &[]).await;
-        used.map_err(|error| Failed::unauthorised(&error))?;
-        open.dialling();
-        let opening = socket::open(&endpoint.target, head, &self.setup.budgets).await;
-        match opening.map_err(|error| Failed::unanswered(&error))? {
-            Opening::Open(raw) => {
-                open.answered();
-                Ok(raw)
-            }
-            Opening::Refused { status, headers, body } => {
-                Err(Failed::refused(asked.route.operation, status, headers, body))
+        let mut renewed = false;
+        loop {
+            let head = self.head_for(asked, &endpoint, &path, &[]);
+            let mut head = head.map_err(|error| broken(error.to_string()))?;
+            let used = endpoint.authorise(&client, &mut head, &[]).await;
+            let used = used.map_err(|error| Failed::unauthorised(&error))?;
+            open.dialling();
+            let opening = socket::open(&endpoint.target, head, &self.setup.budgets).await;
+            match opening.map_err(|error| Failed::unanswered(&error))? {
+                Opening::Open(raw) => {
+                    open.answered();
+                    return Ok(raw);
+                }
+                Opening::Refused { status, headers, .. }
+                    if !renewed && endpoint.renew(used, status, &headers) =>
+                {
+                    renewed = true;
+                }
+                Opening::Refused { status, headers, body } => {
+                    return Err(Failed::refused(asked.route.operation, status, headers, body));
+                }
             }
         }
     }

@@ -159,9 +159,7 @@ impl Gateway {
             }
             match handling.call(client, principal, &asked).await {
                 Ok(answer) => {
-                    if let Some(claim) = claim {
-                        claim.keep(&answer);
-                    }
+                    claim.into_iter().for_each(|claim| claim.keep(&answer));
                     return Ok(answer);
                 }
                 Err(Unanswered::No(no)) => return Err(*no),

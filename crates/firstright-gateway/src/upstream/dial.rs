@@ -1,6 +1,7 @@
 //! How does a connection to a target come about?
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -15,7 +16,7 @@ use super::target::Target;
 /// Addresses of one name that are tried; with more of them each would have too little time.
 const ADDRESSES_MAX: usize = 4;
 
-/// Resolves once, tries each address in order, and shakes hands, all within `budget`.
+/// Resolves, tries each address in order, and shakes hands, all within `budget`.
 pub(super) async fn dial(target: &Target, budget: Duration) -> Result<Connection, SendError> {
     match tokio::time::timeout(budget, dial_in(target, budget)).await {
         Ok(result) => result,
@@ -42,17 +43,9 @@ async fn dial_in(target: &Target, budget: Duration) -> Result<Connection, SendEr
 
 /// Each address gets an equal share of the budget, so that one which does not answer leaves time for the next.
 async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendError> {
-    let resolve = |error| SendError::unsent(SendErrorKind::Resolve, error);
-    let found = tokio::net::lookup_host((target.host(), target.port())).await;
-    let found: Vec<_> = found.map_err(|error| resolve(Some(error)))?.collect();
-    let none_found = found.is_empty();
-    let mut addresses = allowed(target.host(), target.may_be_private(), found);
-    if addresses.is_empty() && !none_found {
-        return Err(SendError::unsent(SendErrorKind::Private, None));
-    }
-    addresses.truncate(ADDRESSES_MAX);
+    let addresses = resolve(target, budget / 2).await?;
     let share = budget / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let mut last = resolve(None);
+    let mut last = SendError::unsent(SendErrorKind::Resolve, None);
     for address in addresses {
         last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
@@ -62,3 +55,29 @@ async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendErr
     }
     Err(last)
 }
+
+/// The addresses that may be dialled. While the resolver is away, a name leads where it led before.
+async fn resolve(target: &Target, budget: Duration) -> Result<Vec<SocketAddr>, SendError> {
+    let looking = tokio::net::lookup_host((target.host(), target.port()));
+    let error = match tokio::time::timeout(budget, looking).await {
+        Ok(Ok(found)) => {
+            let found: Vec<SocketAddr> = found.collect();
+            let is_found = !found.is_empty();
+            let mut addresses = allowed(target.host(), target.may_be_private(), found);
+            if addresses.is_empty() && is_found {
+                return Err(SendError::unsent(SendErrorKind::Private, None));
+            }
+            addresses.truncate(ADDRESSES_MAX);
+            if is_found {
+                target.remember(&addresses);
+            }
+            return Ok(addresses);
+        }
+        Ok(Err(error)) => error,
+        Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer"),
+    };
+    target.remembered().ok_or_else(|| SendError::unsent(SendErrorKind::Resolve, Some(error)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,9 @@ pub(crate) async fn open(
     mut head: RequestHead,
     budgets: &Budgets,
 ) -> Result<Opening, SendError> {
+    if !head.is_for(target) {
+        return Err(SendError::unsent(SendErrorKind::Elsewhere, None));
+    }
     let key = generate_key();
     head.upgrade(&key);
     let mut transport = dial::dial(target, budgets.connect).await?.into_transport();

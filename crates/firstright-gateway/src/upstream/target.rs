@@ -1,9 +1,12 @@
 //! Where may a request be sent?
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use tokio::time::Instant;
 
 use super::tls::Trust;
 
@@ -14,7 +17,7 @@ pub struct Target {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Inner {
     id: u64,
     host: String,
@@ -24,7 +27,13 @@ struct Inner {
     /// As the Host header says it.
     authority: String,
     tls: Option<(ServerName<'static>, Trust)>,
+    /// Where its name led when it was last resolved.
+    led: Mutex<Option<(Vec<SocketAddr>, Instant)>>,
 }
+
+/// How long a name is believed to lead where it led, while the resolver is away. An hour outlasts what resolvers have; a
+/// provider that moves away from an address keeps it for longer.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Why a target cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +76,7 @@ impl Target {
             private: false,
             authority,
             tls: trust.map(|trust| (name, trust)),
+            led: Mutex::new(None),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -75,8 +85,31 @@ impl Target {
     /// metadata service. It is another target: no connection and no head is shared.
     #[must_use]
     pub fn allow_private(&self) -> Self {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { inner: Arc::new(Inner { id, private: true, ..(*self.inner).clone() }) }
+        let Inner { host, port, authority, tls, .. } = &*self.inner;
+        let inner = Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            host: host.clone(),
+            port: *port,
+            private: true,
+            authority: authority.clone(),
+            tls: tls.clone(),
+            led: Mutex::new(None),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Notes where its name leads.
+    pub(super) fn remember(&self, addresses: &[SocketAddr]) {
+        let mut led = self.inner.led.lock().unwrap_or_else(PoisonError::into_inner);
+        *led = Some((addresses.to_vec(), Instant::now()));
+    }
+
+    /// Where its name led a short while ago.
+    pub(super) fn remembered(&self) -> Option<Vec<SocketAddr>> {
+        let led = self.inner.led.lock().unwrap_or_else(PoisonError::into_inner);
+        led.as_ref()
+            .filter(|(_, when)| when.elapsed() < REMEMBERED_FOR)
+            .map(|(addresses, _)| addresses.clone())
     }
 
     /// Whether its name may lead to a private address.
