@@ -27,6 +27,7 @@ mod body;
 mod chat;
 mod converse;
 mod generate;
+mod generic;
 mod headers;
 mod messages;
 mod refusal;
@@ -167,7 +168,7 @@ pub fn start(spec: Spec, seed: u64, speed: u32) -> Result<Running, StartError> {
         let path = match cloud.dialect {
             Dialect::Azure => "/openai/v1",
             Dialect::Openai => "/v1",
-            Dialect::Anthropic | Dialect::Bedrock => "",
+            Dialect::Anthropic | Dialect::Bedrock | Dialect::Oci => "",
             Dialect::Gemini => "/v1beta",
         };
         clouds.push(RunningCloud {

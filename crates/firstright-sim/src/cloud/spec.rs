@@ -57,6 +57,8 @@ pub enum Dialect {
     Bedrock,
     /// `generateContent`, at the paths of the Gemini API and of Vertex AI; chat only.
     Gemini,
+    /// OCI Generative AI's native chat, in its `GENERIC` format; chat only.
+    Oci,
 }
 
 impl Dialect {

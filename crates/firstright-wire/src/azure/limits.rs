@@ -1,6 +1,8 @@
 //! What do a reply's headers say about the capacity behind it?
 //!
-//! OpenAI's and Azure's names both; a provider sends what it has. A value that can't be read is as good as none.
+//! OpenAI's, Azure's and Anthropic's names; a provider sends what it has. A value that can't be read is as good as none.
+//! Anthropic tells resets as times of day, which nothing here has a clock to read; its tokens are those of the narrowest
+//! of its limits.
 
 /// What a reply said about limits, waits and where it was served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,10 +53,18 @@ impl Limits {
             let Ok(value) = std::str::from_utf8(value) else { continue };
             let (name, value) = (Name::of(name), value.trim_ascii());
             match name.as_str() {
-                "x-ratelimit-limit-requests" => set(&mut limits.limit_requests, count(value)),
-                "x-ratelimit-limit-tokens" => set(&mut limits.limit_tokens, count(value)),
-                "x-ratelimit-remaining-requests" => set(&mut limits.remaining_requests, count(value)),
-                "x-ratelimit-remaining-tokens" => set(&mut limits.remaining_tokens, count(value)),
+                "x-ratelimit-limit-requests" | "anthropic-ratelimit-requests-limit" => {
+                    set(&mut limits.limit_requests, count(value))
+                }
+                "x-ratelimit-limit-tokens" | "anthropic-ratelimit-tokens-limit" => {
+                    set(&mut limits.limit_tokens, count(value))
+                }
+                "x-ratelimit-remaining-requests" | "anthropic-ratelimit-requests-remaining" => {
+                    set(&mut limits.remaining_requests, count(value))
+                }
+                "x-ratelimit-remaining-tokens" | "anthropic-ratelimit-tokens-remaining" => {
+                    set(&mut limits.remaining_tokens, count(value))
+                }
                 "x-ratelimit-reset-requests" => set(&mut limits.reset_requests_ms, duration_ms(value)),
                 "x-ratelimit-reset-tokens" => set(&mut limits.reset_tokens_ms, duration_ms(value)),
                 "retry-after-ms" => set(&mut after_ms, scaled(value, 1)),

@@ -20,7 +20,7 @@ use super::request::{self, Asked, TOKENS_HEADER};
 use super::route::{Route, route};
 use super::shared::{Serving, Shared};
 use super::stream::{Script, Shape, Stream};
-use super::{chat, control, converse, generate, headers, messages, responses};
+use super::{chat, control, converse, generate, generic, headers, messages, responses};
 
 /// The largest body that Azure takes is about this.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -110,6 +110,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
             (Dialect::Anthropic, _) => Shape::Messages(messages::Events(meta)),
             (Dialect::Bedrock, _) => Shape::Converse(converse::Messages(meta)),
             (Dialect::Gemini, _) => Shape::Generate(generate::Events(meta)),
+            (Dialect::Oci, _) => Shape::Generic(generic::Events(meta)),
             (_, Operation::Responses) => Shape::Responses(responses::Events::new(meta)),
             _ => Shape::Chat(chat::Chunks::new(meta, asked.include_usage, asked.called.clone())),
         };
@@ -128,6 +129,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
         (Dialect::Anthropic, _) => messages::whole(&meta, tokens),
         (Dialect::Bedrock, _) => converse::whole(&meta, tokens),
         (Dialect::Gemini, _) => generate::whole(&meta, tokens),
+        (Dialect::Oci, _) => generic::whole(&meta, tokens),
         (_, Operation::Chat) => chat::whole(&meta, tokens, asked.called.as_ref()),
         (_, Operation::Responses) => responses::whole(&meta, tokens),
         (_, Operation::Embeddings) => {
@@ -277,7 +279,7 @@ fn has_key(shared: &Shared, dialect: Dialect, headers: &HeaderMap) -> bool {
         Dialect::Azure => said("api-key"),
         Dialect::Anthropic => said("x-api-key").filter(|_| headers.contains_key("anthropic-version")),
         Dialect::Gemini => said("x-goog-api-key"),
-        Dialect::Openai | Dialect::Bedrock => None,
+        Dialect::Openai | Dialect::Bedrock | Dialect::Oci => None,
     };
     let given = own.or(bearer.filter(|_| dialect != Dialect::Anthropic));
     given.is_some_and(|given| shared.cloud().spec().keys.iter().any(|key| key == given))

@@ -15,6 +15,7 @@ pub(super) fn common(builder: Builder, cloud: &Cloud, id: &str) -> Builder {
         Dialect::Anthropic => builder.header("request-id", id),
         Dialect::Bedrock => builder.header("x-amzn-requestid", id),
         Dialect::Gemini => builder,
+        Dialect::Oci => builder.header("opc-request-id", id),
     }
 }
 
@@ -73,14 +74,14 @@ pub(super) fn gauge(builder: Builder, clock: &Clock, dialect: Dialect, gauge: Ga
     }
 }
 
-/// Amazon and Google leave the wait to the client.
+/// Amazon, Google and Oracle leave the wait to the client.
 pub(super) fn retry_after(builder: Builder, dialect: Dialect, wait_ms: u64) -> Builder {
     match dialect {
         Dialect::Azure | Dialect::Openai => {
             builder.header("retry-after-ms", wait_ms).header("retry-after", wait_ms.div_ceil(1_000))
         }
         Dialect::Anthropic => builder.header("retry-after", wait_ms.div_ceil(1_000)),
-        Dialect::Bedrock | Dialect::Gemini => builder,
+        Dialect::Bedrock | Dialect::Gemini | Dialect::Oci => builder,
     }
 }
 

@@ -84,7 +84,7 @@ impl Reject {
     }
 }
 
-/// An error as Anthropic, Amazon and Google tell it; none for the dialects that have a code for each.
+/// An error as Anthropic, Amazon, Google and Oracle tell it; none for the dialects that have a code for each.
 fn foreign(dialect: Dialect, status: u16, message: &str) -> Option<String> {
     let kinds = match status {
         400 => ("invalid_request_error", "INVALID_ARGUMENT"),
@@ -103,6 +103,7 @@ fn foreign(dialect: Dialect, status: u16, message: &str) -> Option<String> {
             serde_json::json!({ "type": "error", "error": { "type": kinds.0, "message": message } })
         }
         Dialect::Bedrock => serde_json::json!({ "message": message }),
+        Dialect::Oci => serde_json::json!({ "code": oci_code(status), "message": message }),
         Dialect::Gemini => {
             serde_json::json!({ "error": { "code": status, "message": message, "status": kinds.1 } })
         }
@@ -110,13 +111,28 @@ fn foreign(dialect: Dialect, status: u16, message: &str) -> Option<String> {
     Some(told.to_string())
 }
 
-/// Why capacity or a fault refused, in the words of Anthropic, Amazon and Google.
+fn oci_code(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "NotAuthenticated",
+        404 => "NotAuthorizedOrNotFound",
+        405 => "MethodNotAllowed",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        500.. => "InternalServerError",
+        _ => "InvalidParameter",
+    }
+}
+
+/// Why capacity or a fault refused, in the words of Anthropic, Amazon, Google and Oracle.
 fn foreign_words(dialect: Dialect, reason: Reason) -> String {
     match (reason, dialect) {
         (Reason::ContextTooLong { context_tokens, asked }, Dialect::Gemini) => {
             format!(
                 "The input token count ({asked}) exceeds the maximum number of tokens allowed ({context_tokens})."
             )
+        }
+        (Reason::ContextTooLong { context_tokens, asked }, Dialect::Oci) => {
+            format!("This model's maximum context length is {context_tokens} tokens, not {asked}.")
         }
         (Reason::ContextTooLong { context_tokens, asked }, _) => {
             format!("prompt is too long: {asked} tokens > {context_tokens} maximum")

@@ -95,6 +95,35 @@ struct Config {
     candidate_count: Option<u64>,
 }
 
+/// A body of OCI's, around the chat itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Oci<'a> {
+    compartment_id: String,
+    serving_mode: ServingMode,
+    #[serde(borrow)]
+    chat_request: OciChat<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServingMode {
+    model_id: Option<String>,
+    endpoint_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OciChat<'a> {
+    api_format: String,
+    is_stream: Option<bool>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    num_generations: Option<u64>,
+    #[serde(borrow)]
+    messages: &'a RawValue,
+}
+
 /// The error is what the client is told, with status 400.
 pub(super) fn read(
     dialect: Dialect,
@@ -105,6 +134,7 @@ pub(super) fn read(
     let mut asked = match dialect {
         Dialect::Azure | Dialect::Openai => openai(operation, body)?,
         Dialect::Anthropic | Dialect::Bedrock | Dialect::Gemini => foreign(dialect, body)?,
+        Dialect::Oci => oci(body)?,
     };
     if let Some(forced) = forced {
         force(&mut asked, forced)?;
@@ -123,19 +153,37 @@ fn foreign(dialect: Dialect, body: &[u8]) -> Result<Asked, String> {
         _ => ("messages", body.messages, body.max_tokens),
     };
     let content = content.ok_or_else(|| format!("{key}: Field required"))?.get();
-    Ok(Asked {
-        model: body.model,
-        stream: body.stream.unwrap_or(false),
+    between("candidateCount", config.candidate_count.unwrap_or(1), 1)?;
+    Ok(plain(body.model, body.stream, content, max_tokens))
+}
+
+/// A chat in a language of its own, with one answer.
+fn plain(model: Option<String>, stream: Option<bool>, content: &str, max_tokens: Option<u64>) -> Asked {
+    Asked {
+        model,
+        stream: stream.unwrap_or(false),
         include_usage: true,
         prompt_tokens: (content.len() as u64).div_ceil(BYTES_PER_TOKEN),
         max_tokens,
         forced_output: None,
         forced_cached: None,
-        results: between("candidateCount", config.candidate_count.unwrap_or(1), 1)?,
+        results: 1,
         dimensions: DEFAULT_DIMENSIONS,
         base64: false,
         called: None,
-    })
+    }
+}
+
+fn oci(body: &[u8]) -> Result<Asked, String> {
+    let body: Oci<'_> =
+        serde_json::from_slice(body).map_err(|error| format!("failed to parse the body: {error}"))?;
+    let chat = body.chat_request;
+    if chat.api_format != "GENERIC" || body.compartment_id.is_empty() {
+        return Err("the sandbox takes apiFormat GENERIC and a compartmentId".to_owned());
+    }
+    between("numGenerations", chat.num_generations.unwrap_or(1), 1)?;
+    let model = body.serving_mode.model_id.or(body.serving_mode.endpoint_id);
+    Ok(plain(model, chat.is_stream, chat.messages.get(), chat.max_tokens.or(chat.max_completion_tokens)))
 }
 
 fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {

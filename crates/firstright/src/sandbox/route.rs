@@ -37,6 +37,11 @@ pub(super) fn route<'a>(dialect: Dialect, path: &'a str, query: Option<&str>) ->
             named(name, method, ("converse", "converse-stream"))
         }
         Dialect::Gemini => gemini(path, query.unwrap_or("")),
+        Dialect::Oci => (path == "/20231130/actions/chat").then_some(Route::Call {
+            operation: Operation::Chat,
+            deployment: None,
+            stream: false,
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::body::Broken;
 use super::shared::Serving;
-use super::{chat, converse, generate, messages, responses};
+use super::{chat, converse, generate, generic, messages, responses};
 
 #[derive(Debug)]
 pub(super) enum Shape {
@@ -20,6 +20,7 @@ pub(super) enum Shape {
     Messages(messages::Events),
     Converse(converse::Messages),
     Generate(generate::Events),
+    Generic(generic::Events),
 }
 
 impl Shape {
@@ -35,7 +36,7 @@ impl Shape {
                 messages.preamble(&mut out);
                 return out;
             }
-            Shape::Generate(_) => {}
+            Shape::Generate(_) | Shape::Generic(_) => {}
         }
         text.into_bytes()
     }
@@ -80,6 +81,14 @@ impl Shape {
                 return out;
             }
             Shape::Generate(events) => {
+                if count > 0 {
+                    events.delta(&mut text, from, count);
+                }
+                if last {
+                    events.end(&mut text);
+                }
+            }
+            Shape::Generic(events) => {
                 if count > 0 {
                     events.delta(&mut text, from, count);
                 }

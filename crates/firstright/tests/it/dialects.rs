@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use firstright::sandbox::{Running, RunningCloud, start};
@@ -10,6 +11,7 @@ use firstright_sim::cloud::{
 };
 use firstright_wire::azure::refusal::Refusal;
 use firstright_wire::language::Language;
+use firstright_wire::oci::ApiFormat;
 use firstright_wire::openai::response;
 use firstright_wire::openai::stream::{Metered, StreamEnd, StreamMeter};
 use firstright_wire::operation::Operation::ChatCompletions;
@@ -29,29 +31,41 @@ pub struct Speaker {
     key: fn(&str) -> String,
 }
 
-pub const SPEAKERS: [Speaker; 3] = [
-    Speaker {
-        language: Language::Anthropic,
-        dialect: Dialect::Anthropic,
-        model: "claude-sonnet-4-6",
-        prefix: "",
-        key: |key| format!("x-api-key: {key}\r\nanthropic-version: {}\r\n", anthropic::VERSION),
-    },
-    Speaker {
-        language: Language::Bedrock,
-        dialect: Dialect::Bedrock,
-        model: "anthropic.claude-sonnet-4-6",
-        prefix: "",
-        key: bearer,
-    },
-    Speaker {
-        language: Language::Gemini,
-        dialect: Dialect::Gemini,
-        model: "gemini-2.5-flash",
-        prefix: "/v1/projects/p/locations/europe-west4/publishers/google",
-        key: bearer,
-    },
-];
+/// The compartment that pays at Oracle.
+pub const COMPARTMENT: &str = "ocid1.compartment.oc1..a";
+
+pub static SPEAKERS: LazyLock<[Speaker; 4]> = LazyLock::new(|| {
+    [
+        Speaker {
+            language: Language::Anthropic,
+            dialect: Dialect::Anthropic,
+            model: "claude-sonnet-4-6",
+            prefix: "",
+            key: |key| format!("x-api-key: {key}\r\nanthropic-version: {}\r\n", anthropic::VERSION),
+        },
+        Speaker {
+            language: Language::Bedrock,
+            dialect: Dialect::Bedrock,
+            model: "anthropic.claude-sonnet-4-6",
+            prefix: "",
+            key: bearer,
+        },
+        Speaker {
+            language: Language::Gemini,
+            dialect: Dialect::Gemini,
+            model: "gemini-2.5-flash",
+            prefix: "/v1/projects/p/locations/europe-west4/publishers/google",
+            key: bearer,
+        },
+        Speaker {
+            language: Language::Oci { compartment: COMPARTMENT.to_owned(), format: ApiFormat::Generic },
+            dialect: Dialect::Oci,
+            model: "meta.llama-3.3-70b-instruct",
+            prefix: "",
+            key: bearer,
+        },
+    ]
+});
 
 fn bearer(key: &str) -> String {
     format!("authorization: Bearer {key}\r\n")
@@ -150,7 +164,7 @@ const TOKENS: &str = "x-sandbox-tokens: 1234,17,1000\r\n";
 
 #[test]
 fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
-    for speaker in &SPEAKERS {
+    for speaker in SPEAKERS.iter() {
         let running = cloud(speaker, |_| {});
         let (status, body, whole) = call(speaker, &running, false, TOKENS);
         assert_eq!((status, whole), (200, true), "{:?}", speaker.dialect);
@@ -187,7 +201,7 @@ fn a_whole_answer_and_a_stream_say_and_cost_the_same() {
 
 #[test]
 fn the_answers_bound_is_taken_from_the_request() {
-    for speaker in &SPEAKERS {
+    for speaker in SPEAKERS.iter() {
         let long = |cloud: &mut CloudSpec| {
             let lengths = &mut cloud.deployments[0].output_tokens;
             (lengths.p1, lengths.p50, lengths.p90, lengths.p99) = (400, 500, 600, 700);
@@ -203,7 +217,7 @@ fn the_answers_bound_is_taken_from_the_request() {
 
 #[test]
 fn refusals_are_understood() {
-    for speaker in &SPEAKERS {
+    for speaker in SPEAKERS.iter() {
         let refused = |running: &Running| {
             let (status, body, _) = call(speaker, running, false, "");
             speaker.language.refusal(status, &body.concat()).0
@@ -234,7 +248,7 @@ fn refusals_are_understood() {
 
 #[test]
 fn a_stream_that_is_cut_has_no_end() {
-    for speaker in &SPEAKERS {
+    for speaker in SPEAKERS.iter() {
         let running = cloud(speaker, |_| {});
         let fault = Fault::Cut { percent: 100, after_chunks: 2 };
         running.clouds[0].put_faults(vec![LiveFault { deployment: None, fault, for_s: None }]).unwrap();

@@ -138,3 +138,19 @@ fn garbage_is_ignored() {
         assert_eq!(Limits::from_headers([("x-ms-region", region)].into_iter()).region, None);
     }
 }
+
+#[test]
+fn anthropics_limits_are_read() {
+    let headers: [(&str, &[u8]); 6] = [
+        ("anthropic-ratelimit-requests-limit", b"1000"),
+        ("anthropic-ratelimit-requests-remaining", b"998"),
+        ("anthropic-ratelimit-requests-reset", b"2026-11-27T01:00:00Z"),
+        ("anthropic-ratelimit-tokens-limit", b"400000"),
+        ("anthropic-ratelimit-tokens-remaining", b"390000"),
+        ("retry-after", b"7"),
+    ];
+    let read = Limits::from_headers(headers.into_iter());
+    assert_eq!((read.limit_requests, read.remaining_requests), (Some(1000), Some(998)));
+    assert_eq!((read.limit_tokens, read.remaining_tokens), (Some(400_000), Some(390_000)));
+    assert_eq!((read.retry_after_ms, read.reset_requests_ms), (Some(7000), None));
+}

@@ -58,6 +58,11 @@ fn other_languages_have_their_own_words() {
             (Some(7), false),
         ),
         (Dialect::Gemini, r#"{"contents":"12345678"}"#, (None, false)),
+        (
+            Dialect::Oci,
+            r#"{"compartmentId":"c","servingMode":{"modelId":"m"},"chatRequest":{"apiFormat":"GENERIC","messages":"12345678","isStream":true,"maxTokens":6}}"#,
+            (Some(6), true),
+        ),
     ];
     for (dialect, body, wanted) in cases {
         let asked = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap();
@@ -68,6 +73,12 @@ fn other_languages_have_their_own_words() {
         (Dialect::Bedrock, "{}", "messages"),
         (Dialect::Gemini, r#"{"messages":[]}"#, "contents"),
         (Dialect::Gemini, r#"{"contents":[],"generationConfig":{"candidateCount":2}}"#, "candidateCount"),
+        (Dialect::Oci, r#"{"compartmentId":"c"}"#, "servingMode"),
+        (
+            Dialect::Oci,
+            r#"{"compartmentId":"c","servingMode":{},"chatRequest":{"apiFormat":"COHERE","messages":[]}}"#,
+            "GENERIC",
+        ),
     ] {
         let error = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap_err();
         assert!(error.contains(wanted), "{body}: {error}");

@@ -45,6 +45,8 @@ fn each_dialect_has_its_paths() {
             call(Operation::Chat, Some("m")),
         ),
         (Dialect::Gemini, "/v1/projects/p/locations/l/models/m:generateContent", None, None),
+        (Dialect::Oci, "/20231130/actions/chat", None, call(Operation::Chat, None)),
+        (Dialect::Oci, "/20231130/actions/embedText", None, None),
     ];
     for (dialect, path, query, wanted) in cases {
         assert_eq!(route(dialect, path, query), wanted, "{dialect:?} {path} {query:?}");

@@ -5,7 +5,7 @@ use firstright_core::fact::{Ending, Source};
 use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
-use crate::dialects::{SPEAKERS, Speaker, cloud};
+use crate::dialects::{COMPARTMENT, SPEAKERS, Speaker, cloud};
 use crate::world::{Folder, World, key_of};
 use firstright::config::hex_digest;
 
@@ -32,7 +32,7 @@ id = "chat"
 "#;
 
 /// A gateway in front of one cloud of this language.
-fn world(dialect: &str, clouds: sandbox::Running, model: &str, prefix: &str) -> World {
+fn world(dialect: &str, clouds: sandbox::Running, model: &str, prefix: &str, more: &str) -> World {
     let folder = Folder::new();
     let cloud = &clouds.clouds[0];
     let secret = folder.write("cloud.key", &cloud.key);
@@ -40,7 +40,7 @@ fn world(dialect: &str, clouds: sandbox::Running, model: &str, prefix: &str) -> 
     let config = format!(
         "agreements = [\"law.toml\"]\ndata = \"data\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n\
          threads = 1\n[[key]]\nid = \"chat\"\ntenant = \"chat\"\nsha256 = \"{}\"\n[[deployment]]\nid = \"one\"\n\
-         url = \"http://{}{prefix}\"\ndialect = \"{dialect}\"\nname = \"{model}\"\nkey = {{ file = {secret:?} }}\n",
+         url = \"http://{}{prefix}\"\ndialect = \"{dialect}\"\nname = \"{model}\"\nkey = {{ file = {secret:?} }}\n{more}",
         hex_digest(&key_of("chat")),
         cloud.address,
     );
@@ -55,7 +55,11 @@ fn of(speaker: &Speaker) -> World {
         Language::Gemini => "gemini",
         Language::Oci { .. } => "oci",
     };
-    world(dialect, cloud(speaker, |_| {}), speaker.model, speaker.prefix)
+    let more = match speaker.language {
+        Language::Oci { .. } => format!("compartment = \"{COMPARTMENT}\"\n"),
+        _ => String::new(),
+    };
+    world(dialect, cloud(speaker, |_| {}), speaker.model, speaker.prefix, &more)
 }
 
 fn question() -> Value {
@@ -71,7 +75,7 @@ fn events(body: &[u8]) -> Vec<Value> {
 
 #[test]
 fn openais_clients_are_served_by_providers_of_other_languages() {
-    for speaker in &SPEAKERS {
+    for speaker in SPEAKERS.iter() {
         let world = of(speaker);
         let reply = world.chat("chat", &question());
         assert_eq!(reply.status, 200, "{}: {:?}", speaker.model, reply.json());
@@ -129,9 +133,9 @@ fn messages(world: &World, body: &Value) -> crate::world::Reply {
 fn anthropics_clients_are_served_by_every_provider() {
     let openai = || {
         let clouds = crate::world::clouds(|spec| spec.clouds.retain(|cloud| cloud.name == "oracle"));
-        world("open-ai", clouds, "gpt-4o", "/v1")
+        world("open-ai", clouds, "gpt-4o", "/v1", "")
     };
-    for world in [openai(), of(&SPEAKERS[0]), of(&SPEAKERS[1]), of(&SPEAKERS[2])] {
+    for world in std::iter::once(openai()).chain(SPEAKERS.iter().map(of)) {
         let reply = messages(&world, &question());
         assert_eq!(reply.status, 200, "{}", reply.text());
         let whole = reply.json();
