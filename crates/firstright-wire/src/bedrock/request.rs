@@ -129,15 +129,16 @@ pub fn request(body: &[u8], name: &str, default_max_output: u64) -> Result<Vec<u
     refuse_unsayable(&request)?;
     let max_tokens = request.max_tokens.unwrap_or(default_max_output);
     let fields = reasoning::fields(name, &request, max_tokens)?;
+    let claude = name.contains("anthropic.");
     let Conversation { system, turns, used_tools } = content::conversation(&request.messages)?;
     let converse = Converse {
         system,
         messages: turns,
         inference_config: Inference {
             max_tokens,
-            temperature: request.temperature,
-            // Claude takes one of the two only, and 1 is how it does without the second.
-            top_p: request.top_p.filter(|top_p| *top_p < 1.0 || !name.contains("anthropic.")),
+            // 1 is how Claude does without, and newer models refuse to be told; elsewhere it is a value like another.
+            temperature: request.temperature.filter(|temperature| *temperature != 1.0 || !claude),
+            top_p: request.top_p.filter(|top_p| *top_p != 1.0 || !claude),
             stop_sequences: &request.stop,
         },
         tool_config: tool_config(&request, used_tools)?,

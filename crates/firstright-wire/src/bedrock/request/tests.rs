@@ -108,7 +108,9 @@ fn a_mark_on_a_result_stands_behind_it() {
 }
 
 #[test]
-fn only_claude_does_without_a_top_p_of_one() {
+fn only_claude_does_without_a_temperature_or_top_p_of_one() {
+    assert_eq!(sent(CLAUDE, r#""temperature":1"#)["inferenceConfig"]["temperature"], Value::Null);
+    assert_eq!(sent("amazon.nova-lite-v1:0", r#""temperature":1"#)["inferenceConfig"]["temperature"], 1.0);
     assert_eq!(sent(CLAUDE, r#""top_p":1"#)["inferenceConfig"]["topP"], Value::Null);
     assert_eq!(sent(CLAUDE, r#""top_p":0.9"#)["inferenceConfig"]["topP"], 0.9);
     assert_eq!(sent("amazon.nova-lite-v1:0", r#""top_p":1"#)["inferenceConfig"]["topP"], 1.0);
