@@ -29,7 +29,7 @@ pub(crate) struct Waiting {
     pub call: CallId,
     pub tenant: TenantId,
     pub model: ModelId,
-    /// Nothing was tried for it, and it asks for no region: it is decided like others of its tenant and model.
+    /// It is decided like every other of its tenant and model: nothing was tried for it, and nothing narrows where it may go.
     pub plain: bool,
     /// Tokens that it reserves.
     pub need: u64,

@@ -71,7 +71,7 @@ impl Broker {
             call: id,
             tenant: open.call.tenant,
             model: open.call.model,
-            plain: open.tried.is_empty() && open.call.region.is_none(),
+            plain: is_plain(state, open),
             need,
             since,
             until: since.plus(tenant.max_wait),
@@ -174,6 +174,13 @@ impl Broker {
         look(state, at, expected.alone);
         true
     }
+}
+
+/// Is the call decided like every other of its tenant and model, but for its size?
+fn is_plain(state: &State, open: &OpenCall) -> bool {
+    let call = &open.call;
+    let free = call.region.is_none() && call.home.is_none() && !call.trains;
+    free && open.tried.is_empty() && !state.accounts.narrows(call)
 }
 
 /// Who is decided alike but for its size: tenant, model, whether it still has patience, and whether it still may wait.

@@ -61,7 +61,10 @@ impl<'a> Past<'a> {
         }
         let comes_first = |other: &&CallPast<'_>| {
             let (own, theirs) = (self.tenant(call), self.tenant(other));
-            let plain = |one: &CallPast<'_>| one.failures.is_empty() && one.call.region.is_none();
+            let plain = |one: &CallPast<'_>| {
+                let free = one.call.region.is_none() && one.call.home.is_none() && one.call.key.is_none();
+                free && one.failures.is_empty() && !one.call.trains
+            };
             let patient = |one: &CallPast<'_>| self.now < one.arrived.plus(self.tenant(one).spill_after);
             let alike = plain(call) && plain(other) && other.call.model == call.call.model;
             let same = other.call.tenant == call.call.tenant && other.arrived < call.arrived;
