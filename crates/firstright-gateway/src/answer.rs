@@ -12,11 +12,9 @@ use firstright_wire::operation::Operation;
 use firstright_wire::usage::Reading;
 use http::Response;
 
+use crate::bound;
 use crate::open_call::OpenCall;
 use crate::relay::{Gate, Passing, Reply, Verdict};
-
-/// About what a token of English takes, in bytes: the same measure by which a request's input is estimated.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// What the gateway answers with.
 pub type Answer = Response<Reply<Hook>>;
@@ -130,6 +128,9 @@ impl Stream {
         let passage = self.meter.push(bytes);
         let whole = passage.carried.is_empty() && passage.forward.iter().eq(std::iter::once(0..bytes.len()));
         self.count();
+        if self.is_spent() {
+            return self.spent(bytes);
+        }
         if !whole {
             let mut out = BytesMut::with_capacity(bytes.len() + passage.carried.len());
             for piece in passage.pieces(bytes) {
@@ -174,12 +175,7 @@ impl Stream {
             return Verdict::Finish;
         }
         let message = "the provider broke off before the end of its answer";
-        *bytes = match self.operation {
-            Operation::Responses => responses_event("upstream_cut", message, self.meter.events()),
-            Operation::Messages => error_event("upstream_cut", message),
-            _ => chat_event("upstream_cut", "api_error", message),
-        }
-        .into();
+        *bytes = self.error_event("upstream_cut", "api_error", message);
         Verdict::FinishAfter(self.settle(Ending::Cut))
     }
 
@@ -187,8 +183,41 @@ impl Stream {
     /// counted by its text.
     fn count(&mut self) {
         let metered = self.meter.metered();
-        self.open.counted.output =
-            metered.content_deltas.max(metered.content_bytes.div_ceil(BYTES_PER_TOKEN));
+        self.open.count(metered.content_deltas, metered.content_bytes);
+    }
+
+    /// Has more come than was reserved, and is the call held to that?
+    fn is_spent(&self) -> bool {
+        let metered = self.meter.metered();
+        !self.settled
+            && self.open.reserved.bounded
+            && bound::exceeds(&self.open.reserved, metered.content_deltas, metered.content_bytes)
+    }
+
+    /// Ends the stream at its reservation: settled by count, and told to the caller in the stream.
+    fn spent(&mut self, bytes: &mut Bytes) -> Verdict {
+        let message = "the answer is longer than what was reserved for it under a hard budget";
+        *bytes = self.error_event("reservation_exhausted", "insufficient_quota", message);
+        self.settled = true;
+        let stepped = self.open.settle(None, Ending::Abandoned);
+        Verdict::FinishAfter(self.durable(stepped.record))
+    }
+
+    fn error_event(&self, code: &str, kind: &str, message: &str) -> Bytes {
+        match self.operation {
+            Operation::Responses => responses_event(code, message, self.meter.events()),
+            Operation::Messages => error_event(code, message),
+            _ => chat_event(code, kind, message),
+        }
+        .into()
+    }
+
+    fn durable(&self, record: u64) -> Gate {
+        let durable = self.open.engine().durable(record);
+        Box::pin(async move {
+            durable.await;
+            Ok(())
+        })
     }
 
     fn settle(&mut self, ending: Ending) -> Gate {
@@ -198,10 +227,6 @@ impl Stream {
         self.open.tier = tier_of(metered.service_tier);
         let usage = usage_of(metered.usage);
         let stepped = self.open.settle(usage, ending);
-        let durable = self.open.engine().durable(stepped.record);
-        Box::pin(async move {
-            durable.await;
-            Ok(())
-        })
+        self.durable(stepped.record)
     }
 }

@@ -19,10 +19,11 @@ use bytes::Bytes;
 use crate::answer::{Answer, hook, opaque, tier_of, usage_of};
 use crate::asked::{Asked, Content};
 use crate::attempt::{Failed, limits_of, observation_of};
+use crate::bound::{self, Bound};
 use crate::endpoint::Endpoint;
 use crate::handler::{Handling, Unanswered};
 use crate::keys::Principal;
-use crate::open_call::OpenCall;
+use crate::open_call::{OpenCall, Reserved};
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
@@ -31,6 +32,8 @@ use crate::told::Told;
 use crate::upstream::socket::{self, Opening, Raw};
 use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
 
+/// Bytes of a whole answer that are not its text, about.
+const ENVELOPE: usize = 256;
 /// The longest answer that is read whole, in bytes: a batch of embeddings or of pictures.
 const MAX_WHOLE_ANSWER: usize = 64 << 20;
 
@@ -67,10 +70,14 @@ impl Handling<'_> {
         principal: &Principal,
         asked: &Asked<'_>,
     ) -> Result<Answer, Unanswered> {
-        let call = self.arrival(principal, asked);
+        if principal.bounded && bound::is_open(asked) {
+            return Err(No::open_cost().into());
+        }
+        let bound = bound::of(asked);
+        let (call, held) = (self.arrival(principal, asked, bound), bound.reserved(principal.bounded));
         let attempt =
             async |open: &mut OpenCall, placed: &Placed| self.attempt(client, asked, open, placed).await;
-        let (open, placed, answered) = self.decided(asked, call, attempt).await?;
+        let (open, placed, answered) = self.decided(asked, call, held, attempt).await?;
         Ok(self.answer(principal, asked, open, &placed, answered).await?)
     }
 
@@ -80,10 +87,15 @@ impl Handling<'_> {
         principal: &Principal,
         asked: &Asked<'_>,
     ) -> Result<Opened, Unanswered> {
-        let call = self.arrival(principal, asked);
+        // A session goes on after its answer: nobody can say what it costs.
+        if principal.bounded {
+            return Err(No::open_cost().into());
+        }
+        let bound = bound::of(asked);
+        let (call, held) = (self.arrival(principal, asked, bound), bound.reserved(false));
         let attempt =
             async |open: &mut OpenCall, placed: &Placed| self.dial_socket(asked, open, placed).await;
-        let (open, placed, raw) = self.decided(asked, call.clone(), attempt).await?;
+        let (open, placed, raw) = self.decided(asked, call.clone(), held, attempt).await?;
         let name = self.endpoint(&placed).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
         let provider = self.setup.world.deployment(placed.deployment).provider;
         Ok(Opened { open, call, provider, name, raw })
@@ -94,13 +106,14 @@ impl Handling<'_> {
         &self,
         asked: &Asked<'_>,
         call: Call,
+        held: Reserved,
         mut attempt: impl AsyncFnMut(&mut OpenCall, &Placed) -> Result<T, Failed>,
     ) -> Result<(OpenCall, Placed, T), Unanswered> {
         let make = |id| Fact::CallArrived(Call { id, ..call });
         let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
             return Err(Unanswered::Stale);
         };
-        let mut open = OpenCall::new(Arc::clone(self.engine), id, asked.content.input());
+        let mut open = OpenCall::new(Arc::clone(self.engine), id, held);
         let mut next = open.heed(stepped.record, stepped.decisions);
         loop {
             let Some(Noted { record, decision }) = next else { return Err(No::undecided().into()) };
@@ -116,7 +129,8 @@ impl Handling<'_> {
                 Action::Refuse { refusal, .. } => {
                     // A refusal is an answer too: it goes out once it is on record.
                     self.engine.durable(record).await;
-                    return Err(No::of(refusal, self.setup.world.model(asked.model), record).into());
+                    let no = No::of(refusal, self.setup.world.model(asked.model), record);
+                    return Err(self.named(no, refusal).into());
                 }
                 _ => return Err(No::undecided().into()),
             };
@@ -190,7 +204,7 @@ impl Handling<'_> {
     }
 
     /// The call, as the core is told of it.
-    fn arrival(&self, principal: &Principal, asked: &Asked<'_>) -> Call {
+    fn arrival(&self, principal: &Principal, asked: &Asked<'_>, bound: Bound) -> Call {
         let tier = match &asked.content {
             Content::Json(peek) => tier_of(peek.service_tier),
             _ => tier_of(None),
@@ -201,16 +215,36 @@ impl Handling<'_> {
             Operation::Realtime | Operation::RealtimeSecrets | Operation::RealtimeCalls => Family::Realtime,
             _ => Family::Inference,
         };
-        let (input, max_output) = (asked.content.input(), asked.max_output());
+        let Bound { input, input_most, max_output, media } = bound;
         Call {
             region: asked.region.clone(),
             home: asked.home,
             trains: operation == Operation::FineTuning,
+            key: principal.account,
             tier,
             family,
+            input_most,
+            media,
             // The engine numbers it.
             ..Call::new(CallId(0), principal.tenant, asked.model, input, max_output)
         }
+    }
+
+    /// A refusal for an account's sake names the account.
+    fn named(&self, mut no: No, refusal: &Refusal) -> No {
+        let account = match refusal {
+            Refusal::Denied { account, .. }
+            | Refusal::Spent { account, .. }
+            | Refusal::Unpriced { account }
+            | Refusal::Limited { account, .. } => *account,
+            _ => return no,
+        };
+        let id = |known: &firstright_core::Known| known.account.id.clone();
+        if let Some(id) = self.engine.read(|broker, _| broker.account(account).map(id)) {
+            no.message =
+                no.message.replacen(&format!("account {}", account.0), &format!("account `{id}`"), 1);
+        }
+        no
     }
 
     /// Sends the call to one provider and waits for the head of a good answer.
@@ -351,6 +385,9 @@ impl Handling<'_> {
         };
         let usage = if operation.is_metered() {
             let reply = heard.reply(&body);
+            if bound::writes(operation) {
+                open.count(0, body.len().saturating_sub(ENVELOPE) as u64);
+            }
             open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
             reply.and_then(|reply| usage_of(reply.usage))
         } else {

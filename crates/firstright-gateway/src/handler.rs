@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
+use crate::bound;
 use crate::idempotency::{Answers, Asked};
 use crate::keys::Principal;
 use crate::listen::{RequestBodyError, discard, read_whole};
@@ -129,10 +130,10 @@ impl Gateway {
             }
         };
         if route.operation == Operation::Models {
-            return handling.models(principal, route);
+            return handling.models(&principal, route);
         }
         if route.is_socket() {
-            let (principal, operation) = (principal.clone(), route.operation);
+            let (principal, operation) = (Principal::clone(&principal), route.operation);
             return self.socket(setup, principal, operation, parts).await;
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
@@ -144,15 +145,20 @@ impl Gateway {
         let key = parts.headers.get("idempotency-key").filter(|_| parts.method == http::Method::POST);
         let claim = match key {
             None => None,
-            Some(key) => match self.answers.claim(principal.tenant, key.as_bytes(), digest(&parts, &body))? {
-                Asked::First(claim) => Some(claim),
-                Asked::Again(answer) => return Ok(answer),
-            },
+            Some(key) => {
+                match self.answers.claim(principal.tenant, &own(&principal, key), digest(&parts, &body))? {
+                    Asked::First(claim) => Some(claim),
+                    Asked::Again(answer) => return Ok(answer),
+                }
+            }
         };
         for _ in 0..MAX_READINGS {
             let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
-            let principal = handling.principal(&parts.headers)?;
-            let unsigned = handling.unsigned(&route, principal, &parts, &body)?;
+            let principal = &*handling.principal(&parts.headers)?;
+            let mut unsigned = handling.unsigned(&route, principal, &parts, &body)?;
+            if principal.bounded {
+                bound::cap(route.operation, &mut unsigned.body);
+            }
             let asked = handling.asked(route, principal, &parts, &body, &unsigned)?;
             if route.operation == Operation::CountTokens {
                 return Ok(asked.counted());
@@ -192,13 +198,13 @@ impl Gateway {
 
 impl Handling<'_> {
     /// Who calls. The key may stand in any header that OpenAI's, Azure's and Anthropic's clients use.
-    fn principal(&self, headers: &HeaderMap) -> Result<&Principal, No> {
+    fn principal(&self, headers: &HeaderMap) -> Result<Arc<Principal>, No> {
         let bearer = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let bearer = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
         let other = || ["api-key", "x-api-key"].iter().find_map(|name| headers.get(*name));
         let presented = bearer.or_else(|| other().map(HeaderValue::as_bytes));
         let presented = presented.or_else(|| socket::key_in_protocol(headers));
-        presented.and_then(|key| self.setup.keys.find(key)).ok_or_else(|| {
+        presented.and_then(|key| self.setup.keys.find(key, self.engine, &self.setup.world)).ok_or_else(|| {
             let mut no =
                 No::bad(StatusCode::UNAUTHORIZED, "invalid_api_key", "the API key is missing or not known");
             no.kind = "authentication_error";
@@ -260,6 +266,11 @@ fn digest(parts: &Parts, body: &[u8]) -> [u8; 32] {
     let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     let head = Sha256::new().chain_update(parts.method.as_str()).chain_update([0]).chain_update(target);
     head.chain_update([0]).chain_update(body).finalize().into()
+}
+
+/// A repeated request is the same caller's: what one key may be told another of its tenant may not.
+fn own(principal: &Principal, key: &HeaderValue) -> Vec<u8> {
+    [principal.key.as_bytes(), b"\0", key.as_bytes()].concat()
 }
 
 /// Files come as forms, and may be larger than what is said in JSON.

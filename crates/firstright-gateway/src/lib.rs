@@ -15,6 +15,7 @@ mod idempotency;
 mod socket;
 mod spoken;
 pub mod credential;
+mod bound;
 mod open_call;
 mod attempt;
 pub mod answer;

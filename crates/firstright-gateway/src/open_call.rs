@@ -16,6 +16,10 @@ use firstright_engine::{Engine, Noted, Stepped};
 /// When the core is told that a stream's first byte is still awaited. Few streams take a second to begin, and each time is
 /// a record.
 const TELLS_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+/// About what a token of English takes, in bytes: the same measure by which a request's input is estimated.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens that are always believed: about the largest context window known.
+const SANE_TOKENS: u64 = 1_050_000;
 
 /// A call between `CallArrived` and its end. If it is dropped before, the caller went away: that is settled, by what was
 /// counted.
@@ -24,8 +28,8 @@ pub(crate) struct OpenCall {
     engine: Arc<Engine>,
     pub id: CallId,
     state: State,
-    /// Input tokens as estimated from the body, for a settlement by count.
-    pub input: u64,
+    /// What it is taken to use, for a settlement by count.
+    pub reserved: Reserved,
     dialled: Option<Instant>,
     first_byte: Duration,
     /// What is billed if the provider says nothing: counted so far.
@@ -33,6 +37,21 @@ pub(crate) struct OpenCall {
     pub observed: Option<Observation>,
     /// The tier that the answer says served it.
     pub tier: Tier,
+}
+
+/// What was reserved for a call, and what it is held to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reserved {
+    /// Input tokens as estimated from the body.
+    pub input: u64,
+    /// The most that the input can be.
+    pub input_most: u64,
+    /// Output tokens of all choices.
+    pub max_output: u64,
+    /// A hard budget holds: its stream ends where its reservation does.
+    pub bounded: bool,
+    /// Its content may be sound.
+    pub audio: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +65,12 @@ enum State {
 }
 
 impl OpenCall {
-    pub(crate) fn new(engine: Arc<Engine>, id: CallId, input: u64) -> OpenCall {
+    pub(crate) fn new(engine: Arc<Engine>, id: CallId, reserved: Reserved) -> OpenCall {
         OpenCall {
             engine,
             id,
             state: State::Closed,
-            input,
+            reserved,
             dialled: None,
             first_byte: Duration::ZERO,
             counted: Usage::default(),
@@ -120,7 +139,7 @@ impl OpenCall {
     /// The first byte of an answer is here: from now on the input counts as used.
     pub(crate) fn answered(&mut self) {
         self.first_byte = self.dialled.map_or(Duration::ZERO, |dialled| dialled.elapsed());
-        self.counted.input = self.input;
+        self.counted.input = self.reserved.input;
         self.counted.requests = 1;
     }
 
@@ -137,9 +156,26 @@ impl OpenCall {
         self.engine.submit(&Fact::AttemptFailed { call: self.id, failure })
     }
 
-    /// The call ended. Without the provider's usage it is settled by count.
+    /// Counts the output: each delta of a stream is a token, and several in one are told by the length of their text. A
+    /// provider that was given a bound is not taken to have made more.
+    pub(crate) fn count(&mut self, deltas: u64, bytes: u64) {
+        let counted = deltas.max(bytes.div_ceil(BYTES_PER_TOKEN));
+        let most = if self.reserved.bounded { self.reserved.max_output } else { counted };
+        self.counted.output = counted.min(most);
+    }
+
+    /// Can a provider's figures be true? More input than any context holds and ten times what was sent, or as much more
+    /// output than was allowed, cannot.
+    fn believes(&self, usage: &Usage) -> bool {
+        let sane = |told: u64, own: u64| told <= own.saturating_mul(10).max(SANE_TOKENS);
+        let output = self.reserved.max_output.max(self.counted.all_output());
+        sane(usage.all_input(), self.reserved.input_most) && sane(usage.all_output(), output)
+    }
+
+    /// The call ended. Without the provider's usage, or with one that cannot be true, it is settled by count.
     pub(crate) fn settle(&mut self, usage: Option<Usage>, ending: Ending) -> Stepped {
         self.state = State::Closed;
+        let usage = usage.filter(|usage| self.believes(usage));
         let (usage, source) = match usage {
             Some(usage) => (usage, Source::Provider),
             None => (self.counted, Source::Counted),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firstright_core::decision::{Denial, Refusal};
+use firstright_core::decision::{Denial, Limit, Refusal};
 use firstright_wire::anthropic;
 use firstright_wire::openai::error::error_body;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -20,8 +20,10 @@ pub(crate) struct No {
     pub kind: &'static str,
     pub message: String,
     pub param: Option<String>,
-    /// When trying again makes sense; none if it never does.
+    /// When trying again makes sense; none if it never does, or nobody can say when.
     pub retry_after: Option<Duration>,
+    /// It makes sense to try again, at a time that nobody can say.
+    pub retry: bool,
     /// The record that holds the decision, where there was one.
     pub decision: Option<u64>,
 }
@@ -35,6 +37,7 @@ impl No {
             message: message.into(),
             param: None,
             retry_after: None,
+            retry: false,
             decision: None,
         }
     }
@@ -137,7 +140,16 @@ impl No {
                 format!("{} (decision {record})", firstright_core::show::refusal(refusal))
             }
         };
-        No { status, code, kind, message, param: None, retry_after, decision: Some(record) }
+        let retry = matches!(refusal, Refusal::Limited { what: Limit::Concurrent, .. });
+        No { status, code, kind, message, param: None, retry_after, retry, decision: Some(record) }
+    }
+
+    /// Under a hard budget nothing is let in of which nobody can say what it costs.
+    pub(crate) fn open_cost() -> No {
+        let message = "this key has a hard budget, and nobody can say what this costs before it has ended";
+        let mut no = No::bad(StatusCode::FORBIDDEN, "cost_unbounded", message);
+        no.kind = "permission_error";
+        no
     }
 
     /// The answer.
@@ -157,7 +169,7 @@ impl No {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let retry = if self.retry_after.is_some() { "true" } else { "false" };
+        let retry = if self.retry || self.retry_after.is_some() { "true" } else { "false" };
         headers.insert("x-should-retry", HeaderValue::from_static(retry));
         if let Some(decision) = self.decision {
             headers.insert("x-firstright-decision", HeaderValue::from(decision));

@@ -13,6 +13,11 @@
 //! | `POST /admin/offers/{id}/counter` `{agreed}` | the operator answers a counter |
 //! | `POST /admin/providers/{id}/declare` `{accelerator, free}` | what it has free |
 //! | `POST /admin/providers/{id}/lose` | its capacity is gone |
+//! | `GET /admin/accounts`, `GET /admin/accounts/{id}` | all accounts; one with what it has spent and reserved |
+//! | `POST /admin/accounts`, an account | makes it; for a key the answer has the key, once |
+//! | `PUT /admin/accounts/{id}`, an account | sets it anew, whole |
+//! | `POST /admin/accounts/{id}/rotate` `{grace-s}` | draws a key anew |
+//! | `DELETE /admin/accounts/{id}` | closes it and all below it |
 //! | `POST /admin/reload` | reads configuration, law and certificates again, and puts them in force |
 //! | `GET /healthz`, `GET /readyz` | is it alive, does it want work? These two alone need no token |
 //!

@@ -5,19 +5,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use firstright_core::scope::Glob;
 use firstright_core::world::{DeploymentId, World};
 use firstright_gateway::credential::{Credential, Proof, Secret};
 use firstright_gateway::endpoint::{Dialect, Endpoint};
-use firstright_gateway::keys::{Keys, Principal, digest_of};
+use firstright_gateway::keys::digest_of;
 use firstright_gateway::upstream::{Budgets, Target, Trust};
 use firstright_wire::language::Language;
 use firstright_wire::oci::ApiFormat;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+mod accounts;
 mod auth;
 mod operating;
+
+use crate::accounts::wire::AccountBody;
 
 use auth::{AuthConfig, Proofs};
 
@@ -69,6 +71,9 @@ pub struct Config {
     /// The admin listener.
     #[serde(default)]
     pub admin: AdminConfig,
+    /// Organisations and teams.
+    #[serde(default, rename = "account")]
+    pub accounts: Vec<AccountBody>,
     /// Keys that callers present.
     #[serde(default, rename = "key")]
     pub keys: Vec<KeyConfig>,
@@ -148,7 +153,7 @@ impl Default for AdminConfig {
 }
 
 /// A key that callers present.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeyConfig {
     /// Its name, for logs.
@@ -160,6 +165,29 @@ pub struct KeyConfig {
     pub models: Vec<String>,
     /// The SHA-256 of the key, in hexadecimal.
     pub sha256: String,
+    /// The team or organisation above it.
+    #[serde(default, rename = "in")]
+    pub parent: Option<String>,
+    /// Regions in which it may be served.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Families of operations that it may use.
+    #[serde(default)]
+    pub operations: Vec<String>,
+    /// Hard budgets.
+    #[serde(default)]
+    pub budgets: Vec<String>,
+    /// Soft budgets.
+    #[serde(default)]
+    pub soft_budgets: Vec<String>,
+    /// Calls a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens a minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Calls at once.
+    pub concurrent: Option<u32>,
+    /// Until when it may call.
+    pub until: Option<String>,
 }
 
 /// Where a deployment of the law is.
@@ -329,26 +357,6 @@ impl Config {
             Ok((id, endpoint))
         };
         self.deployments.iter().map(|entry| (entry, made(entry))).collect()
-    }
-
-    /// The keys.
-    ///
-    /// # Errors
-    /// If one names no tenant of the law, or its digest is not one, or stands there twice.
-    pub fn keys(&self, world: &World) -> Result<Keys, String> {
-        let mut keys = Keys::default();
-        for entry in &self.keys {
-            let fail = |why: &str| format!("failed to use key `{}`: {why}", entry.id);
-            let tenant = world.find_tenant(&entry.tenant);
-            let tenant = tenant.ok_or_else(|| fail(&format!("the law has no tenant `{}`", entry.tenant)))?;
-            let digest =
-                from_hex(&entry.sha256).ok_or_else(|| fail("`sha256` is not 64 hexadecimal digits"))?;
-            let models = entry.models.iter().map(|model| Glob(model.clone())).collect();
-            if !keys.insert(digest, Principal { key: entry.id.clone(), tenant, models }) {
-                return Err(fail("another key has the same digest"));
-            }
-        }
-        Ok(keys)
     }
 
     /// Request headers that pass to providers beside the usual.

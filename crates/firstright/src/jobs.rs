@@ -1,10 +1,10 @@
 //! How are jobs run and spoken of? The job plane with its admin API on a thread of its own, and the commands that speak
 //! with it.
 
-mod access;
-mod client;
+pub(crate) mod access;
+pub(crate) mod client;
 mod command;
-mod show;
+pub(crate) mod show;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod law;
 pub mod trial;
 pub mod record;
+pub mod accounts;
 pub mod keys;
 pub mod init;
 pub mod import;

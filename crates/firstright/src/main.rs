@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firstright::{demo, import, init, jobs, keys, law, providers, record, sandbox, serve, simulate, trial};
+use firstright::{
+    accounts, demo, import, init, jobs, keys, law, providers, record, sandbox, serve, simulate, trial,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,6 +34,9 @@ enum Command {
     Check(law::Args),
     /// Try the law on scenarios: what would be decided, and why.
     Try(trial::Args),
+    /// Organisations and teams: what they may do and spend.
+    #[command(subcommand)]
+    Account(accounts::command::Command),
     /// Keys that callers present.
     Key(keys::Args),
     /// Verify a journal: every digest and every decision.
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Command::Providers(args) => providers::run(&args),
         Command::Check(args) => law::run(&args),
         Command::Try(args) => trial::run(&args),
+        Command::Account(command) => accounts::command::run(&command),
         Command::Key(args) => keys::run(&args),
         Command::Verify(args) => record::run_verify(&args),
         Command::Audit(args) => record::run_audit(&args),

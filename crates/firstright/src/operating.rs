@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use firstright_engine::Engine;
 use firstright_gateway::Gateway;
 
+use crate::accounts::Desk;
 use crate::reload::Reloader;
 
 /// How often the pulse is taken.
@@ -28,6 +29,8 @@ pub struct Operating {
     pub engine: Arc<Engine>,
     /// The API plane.
     pub gateway: Arc<Gateway>,
+    /// The accounts.
+    pub accounts: Desk,
     /// What reads the files again; none if the configuration came from no file.
     pub reloader: Option<Arc<Reloader>>,
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use firstright_core::account::Account;
 use firstright_core::check::check;
 use firstright_core::decision::Action;
 use firstright_core::text::{self, Severity};
@@ -17,6 +18,7 @@ use firstright_gateway::listen::{Tls, TlsFiles, TlsLoaded};
 use firstright_gateway::{Gateway, Setup};
 use toml::Table;
 
+use crate::accounts::Desk;
 use crate::config::{Config, TlsConfig, read_law};
 use crate::serve::setup;
 
@@ -52,6 +54,7 @@ pub struct Reloader {
     path: PathBuf,
     engine: Arc<Engine>,
     gateway: Arc<Gateway>,
+    accounts: Desk,
     certificates: Certificates,
     held: Mutex<Held>,
 }
@@ -98,6 +101,7 @@ struct Read {
     config: Config,
     sources: Vec<(String, String)>,
     setup: Setup,
+    accounts: Vec<Account>,
     changes: Vec<String>,
     warnings: Vec<String>,
     certificates: [Option<(Arc<Tls>, TlsLoaded)>; 2],
@@ -108,13 +112,14 @@ impl Reloader {
     pub fn new(
         engine: Arc<Engine>,
         gateway: Arc<Gateway>,
+        accounts: Desk,
         certificates: Certificates,
         config: &Config,
         sources: Vec<(String, String)>,
     ) -> Option<Reloader> {
         let path = config.file.clone()?;
         let held = Mutex::new(Held { version: 1, config: config.clone(), sources });
-        Some(Reloader { path, engine, gateway, certificates, held })
+        Some(Reloader { path, engine, gateway, accounts, certificates, held })
     }
 
     /// The version in force.
@@ -138,7 +143,7 @@ impl Reloader {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let version = held.version + 1;
         let read = self.read(&held, version)?;
-        let Read { config, sources, setup, changes, warnings, certificates } = read;
+        let Read { config, sources, setup, accounts, changes, mut warnings, certificates } = read;
         let world = self.engine.world();
         let record = if setup.world.digest == world.digest {
             self.gateway.put(setup.under(world));
@@ -162,6 +167,8 @@ impl Reloader {
         for (tls, loaded) in certificates.into_iter().flatten() {
             tls.adopt(loaded);
         }
+        // What does not go with the accounts of the book is said, and stays as it was.
+        warnings.extend(self.accounts.sync(&accounts).err());
         *held = Held { version, config, sources };
         Ok(Report { version, record, changes, warnings })
     }
@@ -182,14 +189,15 @@ impl Reloader {
             _ => return Err(rendered(errors).join("\n")),
         };
         let warnings = rendered(warnings);
-        let setup = Setup { version, ..setup(&config, Arc::new(world))? };
+        let accounts = config.accounts(&world)?;
+        let setup = Setup { version, ..setup(&config, Arc::new(world), self.accounts.keys())? };
         let certificates = [
             certificate("gateway", self.certificates.gateway.as_ref(), config.gateway.tls.as_ref())?,
             certificate("admin", self.certificates.admin.as_ref(), config.admin.tls.as_ref())?,
         ];
         let mut changes = changed_config(&held.config.text, &config.text);
         changes.extend(changed_law(&held.sources, &sources));
-        Ok(Read { config, sources, setup, changes, warnings, certificates })
+        Ok(Read { config, sources, setup, accounts, changes, warnings, certificates })
     }
 }
 

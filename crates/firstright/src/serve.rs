@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use firstright_core::world::World;
 use firstright_engine::{Engine, Opened, Tail};
+use firstright_gateway::keys::BookKeys;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server, Tls};
 use firstright_gateway::told::Labels;
 use firstright_gateway::upstream::{Client, PoolLimits};
 use firstright_gateway::{Gateway, Setup};
 
+use crate::accounts::Desk;
 use crate::admin;
 use crate::config::{Config, TlsConfig, read_law};
 use crate::homes;
@@ -73,14 +75,22 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     if records > 0 {
         eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
     }
-    let gateway = Arc::new(Gateway::new(Arc::clone(&engine), setup(config, engine.world())?));
+    let accounts = Desk::new(Arc::clone(&engine), Arc::default());
+    let first = setup(config, engine.world(), accounts.keys())?;
+    accounts.sync(&config.accounts(&first.world)?)?;
+    let gateway = Arc::new(Gateway::new(Arc::clone(&engine), first));
     let open = |tls: &Option<TlsConfig>| tls.as_ref().map(TlsConfig::open).transpose();
     let certificates = Certificates { gateway: open(&config.gateway.tls)?, admin: open(&config.admin.tls)? };
     let (tls, admin_tls) = (certificates.gateway.clone(), certificates.admin.clone());
-    let reloader =
-        Reloader::new(Arc::clone(&engine), Arc::clone(&gateway), certificates, config, law).map(Arc::new);
-    let operating =
-        Arc::new(Operating { engine: Arc::clone(&engine), gateway: Arc::clone(&gateway), reloader });
+    let desk = accounts.clone();
+    let reloader = Reloader::new(Arc::clone(&engine), Arc::clone(&gateway), desk, certificates, config, law);
+    let reloader = reloader.map(Arc::new);
+    let operating = Arc::new(Operating {
+        engine: Arc::clone(&engine),
+        gateway: Arc::clone(&gateway),
+        accounts,
+        reloader,
+    });
     let server = listen(config, tls, gateway)?;
     let plane = firstright_dispatch::Config::new(config.data.clone());
     let admin = admin::Config {
@@ -104,13 +114,13 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
 ///
 /// # Errors
 /// With the first entry of the configuration that cannot be used under this law.
-pub(crate) fn setup(config: &Config, world: Arc<World>) -> Result<Setup, String> {
+pub(crate) fn setup(config: &Config, world: Arc<World>, keys: &Arc<BookKeys>) -> Result<Setup, String> {
     Ok(Setup {
         version: 1,
         homes: homes::book(config, &world)?,
         default_model: config.gateway.default_model.clone(),
         endpoints: config.endpoints(&world)?,
-        keys: config.keys(&world)?,
+        keys: config.keys(&world, keys)?,
         labels: Labels::of(&world),
         world,
         budgets: config.budgets(),

@@ -236,6 +236,10 @@ fn check(
         if own.closed.is_some() && !was.fixed {
             return Err(AccountProblem::Closed);
         }
+        // A key of the book is drawn anew by its own fact alone; the configuration's is what stands there.
+        if account.digest.is_some() && !was.fixed {
+            return Err(AccountProblem::Digest);
+        }
     }
     let Some(parent) = &account.parent else { return Ok(Vec::new()) };
     let above = accounts.by_id.get(parent).and_then(|number| accounts.get(*number));

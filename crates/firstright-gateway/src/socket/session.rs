@@ -20,7 +20,7 @@ use crate::answer::{tier_of, usage_of};
 use crate::call::Opened;
 use crate::handler::{Gateway, Handling, Unanswered};
 use crate::keys::Principal;
-use crate::open_call::OpenCall;
+use crate::open_call::{OpenCall, Reserved};
 use crate::refuse::No;
 use crate::setup::Setup;
 use crate::upstream::socket::Raw;
@@ -161,13 +161,14 @@ impl Session {
         let undecided = || event_of("no_decision", "no decision was made");
         let Some(home) = &self.home else { return Err(undecided()) };
         let call = Call { home: Some(home.provider), ..home.call.clone() };
-        let (input, model) = (call.input, call.model);
+        let Call { input, input_most, max_output, model, .. } = call;
+        let held = Reserved { input, input_most, max_output, bounded: false, audio: true };
         let engine = Arc::clone(self.gateway.engine());
         let make = |id| Fact::CallArrived(Call { id, ..call });
         let Some((id, stepped)) = engine.submit_call(&self.setup.world, make) else {
             return Err(event_of("law_changed", "the law changed: open another session"));
         };
-        let mut open = OpenCall::new(engine, id, input);
+        let mut open = OpenCall::new(engine, id, held);
         let mut next = open.heed(stepped.record, stepped.decisions);
         while let Some(Noted { decision, record }) = next {
             match &decision.action {

@@ -16,6 +16,9 @@ use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::accounts;
+use crate::accounts::wire::{AccountBody, RotateBody};
+
 use super::auth::Access;
 use super::route::{NoRoute, Route, route};
 use super::wire::{AnswerBody, CounterBody, DeclareBody, ErrorBody, ErrorInner, QuoteBody, SaidBody};
@@ -100,6 +103,21 @@ async fn routed(
         }
         Route::Lose(provider) => said(StatusCode::OK, plane.lose(provider).await),
         Route::Reload => operating::reload(operating?).await,
+        Route::Accounts => Ok(respond(StatusCode::OK, &operating?.accounts.list())),
+        Route::Account(id) => account(StatusCode::OK, operating?.accounts.show(&id)),
+        Route::CreateAccount => {
+            let body = json::<AccountBody>(request).await?;
+            account(StatusCode::CREATED, operating?.accounts.create(&body).await)
+        }
+        Route::SetAccount(id) => {
+            let body = json::<AccountBody>(request).await?;
+            account(StatusCode::OK, operating?.accounts.change(&id, &body).await)
+        }
+        Route::RotateKey(id) => {
+            let RotateBody { grace_s } = json(request).await?;
+            account(StatusCode::OK, operating?.accounts.rotate(&id, grace_s).await)
+        }
+        Route::CloseAccount(id) => account(StatusCode::OK, operating?.accounts.close(&id).await),
         Route::Alive | Route::Ready => Err(wrong(StatusCode::NOT_FOUND, "no-route", "answered before")),
     }
 }
@@ -177,6 +195,19 @@ fn said(status: StatusCode, said: Result<Said, Problem>) -> Result<Answer, Wrong
     let body =
         |said: Said| SaidBody { record: said.record, job: said.job.map(|job| job.0), decided: said.decided };
     said.map(|said| respond(status, &body(said))).map_err(problem)
+}
+
+fn account<T: Serialize>(status: StatusCode, done: Result<T, accounts::Problem>) -> Result<Answer, Wrong> {
+    use accounts::Problem;
+    done.map(|body| respond(status, &body)).map_err(|problem| {
+        let (status, code) = match problem {
+            Problem::Invalid(_) => (StatusCode::BAD_REQUEST, "bad-account"),
+            Problem::Unknown(_) => (StatusCode::NOT_FOUND, "no-account"),
+            Problem::Conflict(_) => (StatusCode::CONFLICT, "account-conflict"),
+            Problem::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        wrong(status, code, problem.to_string())
+    })
 }
 
 fn problem(problem: Problem) -> Wrong {

@@ -19,6 +19,12 @@ pub(super) enum Route {
     Reload,
     Alive,
     Ready,
+    Accounts,
+    CreateAccount,
+    Account(String),
+    SetAccount(String),
+    RotateKey(String),
+    CloseAccount(String),
 }
 
 /// Why there is no route.
@@ -52,8 +58,16 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         ["admin", "reload"] if post => Route::Reload,
         ["healthz"] if get => Route::Alive,
         ["readyz"] if get => Route::Ready,
-        ["admin", "jobs" | "offers" | "reload"]
+        ["admin", "accounts"] if get => Route::Accounts,
+        ["admin", "accounts"] if post => Route::CreateAccount,
+        ["admin", "accounts", id] if get => Route::Account(name(id)),
+        ["admin", "accounts", id] if method == Method::PUT => Route::SetAccount(name(id)),
+        ["admin", "accounts", id] if delete => Route::CloseAccount(name(id)),
+        ["admin", "accounts", id, "rotate"] if post => Route::RotateKey(name(id)),
+        ["admin", "jobs" | "offers" | "reload" | "accounts"]
         | ["healthz" | "readyz"]
+        | ["admin", "accounts", _]
+        | ["admin", "accounts", _, "rotate"]
         | ["admin", "jobs", _]
         | ["admin", "jobs", _, "logs" | "quotes"]
         | ["admin", "offers", _, "answer" | "counter"]

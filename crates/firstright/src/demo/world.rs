@@ -169,8 +169,8 @@ pub fn config(
     let keys = world.tenants.iter().map(|tenant| KeyConfig {
         id: format!("demo-{}", tenant.id),
         tenant: tenant.id.clone(),
-        models: Vec::new(),
         sha256: hex_digest(&tenant_key(&tenant.id)),
+        ..KeyConfig::default()
     });
     let mut deployments = Vec::new();
     for deployment in &world.deployments {
@@ -208,6 +208,7 @@ pub fn config(
             ..GatewayConfig::default()
         },
         admin: AdminConfig { listen: admin, ..AdminConfig::default() },
+        accounts: Vec::new(),
         keys: keys.collect(),
         deployments,
     })

@@ -14,7 +14,7 @@ fn check(variables: &[(&str, &str)]) {
     for entry in &config.deployments {
         assert!(world.find_deployment(&entry.id).is_some(), "{}", entry.id);
     }
-    config.keys(&world).unwrap();
+    config.keys(&world, &std::sync::Arc::default()).unwrap();
 }
 
 #[test]

@@ -25,18 +25,18 @@ pub struct AccessArgs {
     data: Option<PathBuf>,
     /// Print JSON instead of tables.
     #[arg(long, global = true)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Where it is, and its token.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) address: SocketAddr,
-    pub(super) token: Token,
+pub(crate) struct Found {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: Token,
 }
 
 /// Writes the file, for its owner only.
-pub(super) fn write(data: &Path, address: SocketAddr, token: &Token) -> io::Result<()> {
+pub(crate) fn write(data: &Path, address: SocketAddr, token: &Token) -> io::Result<()> {
     let path = data.join(FILE);
     let new = data.join(format!("{FILE}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -47,7 +47,7 @@ pub(super) fn write(data: &Path, address: SocketAddr, token: &Token) -> io::Resu
 }
 
 /// Finds it, or says what is missing.
-pub(super) fn find(args: &AccessArgs) -> Result<Found, String> {
+pub(crate) fn find(args: &AccessArgs) -> Result<Found, String> {
     let env = |key: &str| std::env::var(key).ok().filter(|value| !value.is_empty());
     let data = args.data.clone().or_else(|| env("FIRSTRIGHT_DATA").map(PathBuf::from));
     let data = data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));

@@ -19,38 +19,38 @@ const MAX_ANSWER: u64 = 256 << 20;
 
 /// An answer that is no error.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     headers: Vec<(String, String)>,
     /// Its body.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// A header as a number.
-    pub(super) fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.and_then(|(_, value)| value.trim().parse().ok())
     }
 
     /// The body as what it should be.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|error| format!("failed to read the answer: {error}"))
     }
 }
 
 /// Asks for something.
-pub(super) fn get(found: &Found, path: &str) -> Result<Answer, String> {
+pub(crate) fn get(found: &Found, path: &str) -> Result<Answer, String> {
     send(found, "GET", path, &[], b"")
 }
 
 /// Says something in JSON.
-pub(super) fn post<T: Serialize>(found: &Found, path: &str, body: &T) -> Result<Answer, String> {
+pub(crate) fn post<T: Serialize>(found: &Found, path: &str, body: &T) -> Result<Answer, String> {
     let body = serde_json::to_vec(body).map_err(|error| format!("failed to write the request: {error}"))?;
     send(found, "POST", path, &[], &body)
 }
 
 /// Sends one request; an answer that is an error is one here too.
-pub(super) fn send(
+pub(crate) fn send(
     found: &Found,
     method: &str,
     path: &str,

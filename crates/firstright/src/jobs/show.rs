@@ -3,7 +3,7 @@
 use firstright_dispatch::board::{JobView, LeaseView, OfferView, TermsView};
 
 /// Two spaces between columns; the last is not padded.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -1,0 +1,52 @@
+use super::*;
+
+fn most(operation: Operation, body: &str) -> u64 {
+    input_most(&peek(operation, body.as_bytes()).unwrap(), body.as_bytes())
+}
+
+#[test]
+fn no_text_is_more_tokens_than_bytes() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(most(Operation::ChatCompletions, body), body.len() as u64);
+}
+
+#[test]
+fn what_is_not_in_the_body_is_bounded_by_the_context() {
+    for body in [
+        r#"{"model":"m","input":"x","previous_response_id":"resp_1"}"#,
+        r#"{"model":"m","input":"x","tools":[{"type":"web_search"}]}"#,
+    ] {
+        assert_eq!(most(Operation::Responses, body), CONTEXT_MOST);
+    }
+    let picture = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a/b"}}]}]}"#;
+    assert!(most(Operation::ChatCompletions, picture) > PICTURE_MOST);
+}
+
+#[test]
+fn an_open_end_is_closed_and_a_closed_one_is_left() {
+    for (operation, body, name) in [
+        (Operation::ChatCompletions, r#" {"model":"m"}"#, "max_completion_tokens"),
+        (Operation::Responses, r#"{ }"#, "max_output_tokens"),
+        (Operation::Completions, r#"{"prompt":"x"}"#, "max_tokens"),
+    ] {
+        let mut capped = Cow::Borrowed(body.as_bytes());
+        cap(operation, &mut capped);
+        let value: serde_json::Value = serde_json::from_slice(&capped).unwrap();
+        assert_eq!(value[name], BOUNDED_MAX_OUTPUT, "{body}");
+        assert_eq!(peek(operation, &capped).unwrap().max_output_tokens, Some(BOUNDED_MAX_OUTPUT));
+    }
+    for body in [r#"{"max_tokens":5}"#, r#"{"max_completion_tokens":5}"#, r#"{"max_tokens":-"#] {
+        let mut left = Cow::Borrowed(body.as_bytes());
+        cap(Operation::ChatCompletions, &mut left);
+        assert_eq!(&left[..], body.as_bytes());
+    }
+}
+
+#[test]
+fn a_stream_has_an_eighth_of_grace() {
+    let reserved = Reserved { max_output: 800, ..Reserved::default() };
+    assert!(!exceeds(&reserved, 900, 4_000));
+    assert!(exceeds(&reserved, 917, 4_000));
+    assert!(exceeds(&reserved, 1, 40_000), "few deltas of many bytes");
+    assert!(!exceeds(&Reserved { audio: true, ..reserved }, 1, 40_000));
+}
