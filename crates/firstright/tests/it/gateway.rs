@@ -9,3 +9,4 @@ mod load;
 mod garbage;
 mod sockets;
 mod languages;
+mod money;

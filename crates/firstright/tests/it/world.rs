@@ -236,6 +236,14 @@ impl World {
         book
     }
 
+    /// Stops the gateway and starts it again, on the same book.
+    pub fn restart(self) -> World {
+        let World { clouds, plane, folder } = self;
+        plane.stop();
+        let config = folder.0.join("firstright.toml");
+        World::serve(folder, clouds, &config)
+    }
+
     /// What is on disk now, while the gateway runs.
     pub fn book(&self) -> Book {
         Book::read(&self.folder.journal(), true)
