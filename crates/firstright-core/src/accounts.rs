@@ -116,6 +116,12 @@ impl Accounts {
         plan.bar(|one| may(one), crate::title::Bar::KeyRegion);
     }
 
+    /// May the call's key use the model?
+    //= rights/accounts.md#AC-2
+    pub fn lets_use(&self, call: &Call, model: &str) -> bool {
+        call.key.is_none_or(|key| self.chain(key).all(|known| any(&known.models, model)))
+    }
+
     /// Is the call let in, and what is reserved for it? `worst` is the most that it can cost; `None` if a place that may
     /// serve it has no price. Reads only.
     pub fn admit(

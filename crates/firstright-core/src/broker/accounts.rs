@@ -121,7 +121,10 @@ impl Broker {
         }
         let asked = state.world.model(call.model);
         let instead = state.world.tenant(call.tenant).substitutes.iter();
-        let instead = instead.filter(|(glob, _)| glob.matches(asked)).map(|(_, other)| *other);
+        let instead = instead.filter(|(glob, other)| {
+            glob.matches(asked) && state.accounts.lets_use(call, state.world.model(*other))
+        });
+        let instead = instead.map(|(_, other)| *other);
         let models: Vec<ModelId> = core::iter::once(call.model).chain(instead).collect();
         let mut most = Money::ZERO;
         for model in models {

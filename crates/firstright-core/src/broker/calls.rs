@@ -119,6 +119,8 @@ impl Broker {
         let tenant = state.world.tenant(open.call.tenant);
         let permitted =
             tenant.substitutes.iter().filter(|(glob, other)| glob.matches(asked_for) && *other != model);
+        let permitted =
+            permitted.filter(|(_, other)| state.accounts.lets_use(&open.call, state.world.model(*other)));
         let others: Vec<ModelId> = permitted.map(|(_, other)| *other).collect();
         for other in others {
             let plan = self.plan(at, id, other);

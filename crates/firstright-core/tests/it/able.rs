@@ -102,6 +102,7 @@ impl Past<'_> {
                 && job.job.interconnect.as_ref().is_none_or(|one| *one == pool.interconnect)
         }); // [CH-9]
         let region = view.region.is_none_or(|region| region == provider.region); // [CH-8]
+        let key = work.call.is_none_or(|call| self.lets_serve(call.call, provider)); // [AC-3]
         let home = view.home.is_none_or(|home| home == self.provider_id(place)); // [HO-1]
         let jurisdiction = any(&tenant.jurisdictions, &provider.jurisdiction); // [TE-2]
         let class =
@@ -127,7 +128,7 @@ impl Past<'_> {
             }
             _ => true,
         });
-        fit && region && home && jurisdiction && class && model && assured
+        fit && region && key && home && jurisdiction && class && model && assured
     }
 
     /// [AS-5] [AS-6] The qualification that the provider is under, and how much more it may be given.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use firstright_core::Broker;
+use firstright_core::account::{Account, AccountId, AccountKind, Budget, BudgetPeriod, Limits};
 use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{
     Answer, Ending, Fact, Failure, FailureKind, LeaseEnding, LeaseId, Observation, OfferId, Source, Terms,
@@ -11,7 +12,7 @@ use firstright_core::fact::{
 use firstright_core::journal::{RULES, Record};
 use firstright_core::units::{DAY, HOUR, MINUTE, Money, SECOND, Span, Timestamp};
 use firstright_core::usage::{Tier, Usage};
-use firstright_core::workload::{Call, CallId, Job, JobId, Purpose};
+use firstright_core::workload::{Call, CallId, Family, Job, JobId, Purpose};
 use firstright_core::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId, TenantId, World};
 
 /// One thing that happened. The decisions that deadlines brought come before the fact of their record.
@@ -305,6 +306,7 @@ fn money(tape: &mut Tape, text: &mut String, party: &str, kind: &str) {
             let price = tape.pick(&[
                 "input = \"2 USD/Mtok\"\noutput = \"7 USD/Mtok\"",
                 "over-input = 1000\ninput = \"4 USD/Mtok\"\noutput = \"14 USD/Mtok\"",
+                "tier = \"priority\"\ninput = \"6 USD/Mtok\"\noutput = \"20 USD/Mtok\"",
                 "capacity = [\"pay-as-you-go\"]\nrequest = \"0.01 USD/request\"",
             ]);
             let _ = write!(text, "party = \"{party}\"\n{price}\n");
@@ -476,7 +478,8 @@ impl Play {
         if self.busy && tape.chance(60) {
             return self.call(tape);
         }
-        match tape.below(35) {
+        match tape.below(37) {
+            35 | 36 => self.account(tape),
             0..=7 => self.call(tape),
             8 | 9 => self.failed(tape),
             10..=14 if self.flaky && tape.chance(80) => self.failed(tape),
@@ -525,13 +528,29 @@ impl Play {
         let world = self.world();
         let (tenants, models, providers) = (world.tenants.len(), world.models.len(), world.providers.len());
         let tenant = TenantId(tape.below(tenants) as u16);
+        let accounts = self.broker.accounts().count();
+        let some = accounts > 0 && tape.chance(40);
+        // Now and then one that nobody has.
+        let many = if tape.chance(5) { accounts + 1 } else { accounts };
+        let key = some.then(|| AccountId(1 + tape.below(many) as u32));
+        // Mostly for the tenant whose key it is.
+        let own = key.and_then(|key| self.broker.account(key)).and_then(|key| key.account.tenant.clone());
+        let own = own.and_then(|own| world.find_tenant(&own)).filter(|_| tape.chance(90));
+        let tenant = own.unwrap_or(tenant);
         let model = ModelId(tape.below(models) as u16);
         let (input, max_output) = (1 + tape.below(2_500) as u64, tape.below(1_500) as u64);
+        let most = tape.below(300) as u64;
+        let family = if tape.chance(10) { Family::Store } else { Family::Inference };
+        let tier = if tape.chance(10) { Tier::Priority } else { Tier::Default };
         let id = CallId(self.number());
         Fact::CallArrived(Call {
             region: tape.chance(15).then(|| tape.pick(&REGIONS).to_string()),
             home: tape.chance(10).then(|| ProviderId(tape.below(providers) as u16)),
             trains: tape.chance(5),
+            key,
+            family,
+            tier,
+            input_most: input + most,
             ..Call::new(id, tenant, model, input, max_output)
         })
     }
@@ -564,14 +583,27 @@ impl Play {
 
     fn settled(&mut self, tape: &mut Tape) -> Fact {
         let Some(call) = self.served.get(tape.below(self.served.len())).copied() else { return Fact::Ticked };
-        let usage = Usage {
+        let mut usage = Usage {
             input: tape.below(2_500) as u64,
             cached_input: tape.below(300) as u64,
             output: tape.below(1_500) as u64,
             reasoning: tape.below(200) as u64,
+            audio_out: if tape.chance(5) { 7 } else { 0 },
             requests: 1,
             ..Usage::default()
         };
+        // Mostly no more than the call said that it could be.
+        let said = self.records.iter().find_map(|record| match &record.fact {
+            Fact::CallArrived(one) if one.id == call => Some(one),
+            _ => None,
+        });
+        if let Some(said) = said.filter(|_| tape.chance(75)) {
+            usage.cached_input = usage.cached_input.min(said.input_most);
+            usage.input = usage.input.min(said.input_most - usage.cached_input);
+            usage.reasoning = usage.reasoning.min(said.max_output);
+            usage.output = usage.output.min(said.max_output - usage.reasoning);
+        }
+        let asked = said.map_or(Tier::Default, |said| said.tier);
         let endings = [
             Ending::Complete,
             Ending::Complete,
@@ -583,8 +615,69 @@ impl Play {
         let ending = endings[tape.below(endings.len())];
         let observed = tape.chance(25).then(|| observation(tape));
         let first_byte = Span(SECOND * tape.below(4) as u64);
-        let (tier, source) = (Tier::Default, Source::Provider);
+        let tier = if tape.chance(60) { asked } else { Tier::Default };
+        let source = Source::Provider;
         Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed }
+    }
+
+    /// An account is made, set anew, drawn anew or closed; now and then one that cannot be.
+    fn account(&mut self, tape: &mut Tape) -> Fact {
+        let ids = ["acme", "search", "ads", "k1", "k2", "k3"];
+        let nth = tape.below(ids.len());
+        let id = ids[nth].to_string();
+        let digest = Digest([self.records.len() as u8 % 97; 32]);
+        match tape.below(12) {
+            0 => return Fact::AccountClosed { account: id },
+            1 => return Fact::KeyRotated { account: id, digest, grace: Span(SECOND) },
+            _ => {}
+        }
+        let kind = match nth {
+            0 => AccountKind::Organisation,
+            1 | 2 => AccountKind::Team,
+            _ => AccountKind::Key,
+        };
+        let above: &[Option<&str>] = match kind {
+            AccountKind::Organisation => &[None],
+            AccountKind::Team => &[Some("acme"), None],
+            AccountKind::Key => &[Some("search"), Some("ads"), Some("acme"), None],
+        };
+        let known = self.broker.find_account(&id).map(|known| known.account.clone());
+        let same = known.as_ref().filter(|_| tape.chance(90));
+        let parent = above[tape.below(above.len())].map(str::to_string);
+        let (tenants, tenant) = (&self.world().tenants, tape.below(3));
+        let tenant = tenants[tenant % tenants.len()].id.clone();
+        let tenant = (kind == AccountKind::Key).then_some(tenant);
+        let budget = |tape: &mut Tape, hard| Budget {
+            limit: Money(tape.below(60) as i128 * 1_000_000),
+            period: [BudgetPeriod::Day, BudgetPeriod::Month, BudgetPeriod::Total][tape.below(3)],
+            hard,
+        };
+        let budgets =
+            [(true, 60), (false, 30)].map(|(hard, often)| tape.chance(often).then(|| budget(tape, hard)));
+        let limit = |tape: &mut Tape, most: usize| tape.chance(15).then(|| 1 + tape.below(most) as u64);
+        let list = |tape: &mut Tape, of: &[&str]| -> Vec<String> {
+            let named = tape.chance(25);
+            named.then(|| tape.pick(of).to_string()).into_iter().collect()
+        };
+        let account = Account {
+            id,
+            kind,
+            parent: same.map_or(parent, |same| same.parent.clone()),
+            tenant: same.map_or(tenant, |same| same.tenant.clone()),
+            digest: (kind == AccountKind::Key && known.is_none()).then_some(digest),
+            fixed: false,
+            models: list(tape, &["gpt-4o", "gpt-mini", "gpt-*"]),
+            regions: list(tape, &REGIONS),
+            families: if tape.chance(15) { vec![Family::Inference] } else { vec![] },
+            budgets: budgets.into_iter().flatten().collect(),
+            limits: Limits {
+                requests_per_minute: limit(tape, 5),
+                tokens_per_minute: limit(tape, 9_000),
+                concurrent: limit(tape, 3).map(|most| most as u32),
+            },
+            until: tape.chance(5).then(|| self.now.plus(Span(MINUTE * 10))),
+        };
+        Fact::AccountSet { account }
     }
 
     fn job(&mut self, tape: &mut Tape) -> Fact {

@@ -6,6 +6,7 @@
 )]
 
 mod able;
+mod accounts;
 mod agreements;
 mod brown;
 mod format;

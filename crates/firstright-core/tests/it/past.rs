@@ -9,6 +9,7 @@ use firstright_core::units::{Span, Timestamp};
 use firstright_core::workload::{Call, CallId, Job, JobId};
 use firstright_core::world::{CapacityKind, ClauseId, DeploymentId, PartyId, Provider, ProviderId, World};
 
+use crate::accounts::AccountPast;
 use crate::generate::Event;
 
 pub struct CallPast<'a> {
@@ -20,6 +21,8 @@ pub struct CallPast<'a> {
     pub serving: Option<Place>,
     pub failures: Vec<(Timestamp, Place, FailureKind)>,
     pub ended: bool,
+    /// Did its key, and all above it, let it in when it arrived?
+    pub let_in: bool,
 }
 
 /// Offers before the `anew`-th are of an earlier trigger.
@@ -76,6 +79,8 @@ pub struct Past<'a> {
     pub leases: BTreeMap<LeaseId, LeasePast<'a>>,
     pub places: BTreeMap<Place, PlacePast>,
     pub good_runs: BTreeMap<ProviderId, u32>,
+    /// In the order of their numbers.
+    pub accounts: Vec<AccountPast<'a>>,
 }
 
 impl CallPast<'_> {
@@ -91,7 +96,8 @@ impl CallPast<'_> {
 impl<'a> Past<'a> {
     pub fn new(world: &'a World) -> Past<'a> {
         let (calls, jobs, leases, places, good_runs) = Default::default();
-        Past { world, now: Timestamp(0), fact: &Fact::Ticked, calls, jobs, leases, places, good_runs }
+        let (now, fact, accounts) = (Timestamp(0), &Fact::Ticked, Vec::new());
+        Past { world, now, fact, calls, jobs, leases, places, good_runs, accounts }
     }
 
     pub fn provider_id(&self, place: Place) -> ProviderId {
@@ -147,8 +153,8 @@ impl<'a> Past<'a> {
         match fact {
             Fact::CallArrived(call) => {
                 let (arrived, waits, retried, serving) = (self.now, false, vec![], None);
-                let fresh =
-                    CallPast { call, arrived, waits, retried, serving, failures: vec![], ended: false };
+                let (failures, ended, let_in) = (vec![], false, self.lets_in(call));
+                let fresh = CallPast { call, arrived, waits, retried, serving, failures, ended, let_in };
                 self.calls.entry(call.id).or_insert(fresh);
             }
             Fact::AttemptFailed { call, failure } => {
@@ -256,6 +262,7 @@ impl<'a> Past<'a> {
     }
 
     fn take_decision(&mut self, action: &'a Action, grounds: &[Ground]) {
+        self.take_account(action);
         match action {
             Action::Serve { call, deployment, .. } => {
                 let place = Place::Deployment(*deployment);

@@ -7,6 +7,7 @@ use firstright_core::show;
 use proptest::prelude::{any, prop};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use crate::accounts;
 use crate::generate::{Event, Play, Tape, play};
 use crate::past::Past;
 use crate::tamper;
@@ -63,6 +64,11 @@ fn lawful(play: &Play) -> Result<(), String> {
 #[test]
 fn every_decision_is_lawful() {
     check(CASES, lawful);
+}
+
+#[test]
+fn every_account_adds_up_and_every_hard_budget_holds() {
+    check(CASES, accounts::sums);
 }
 
 /// The specification must object to what is not lawful, or agreeing with it proves nothing: each decision of good runs is
@@ -186,7 +192,7 @@ fn a_journal_reads_back_and_whatever_is_changed_in_it_is_named() {
 #[test]
 fn the_cases_reach_every_action() {
     let mut seen = std::collections::BTreeMap::new();
-    for seed in 0..1_500 {
+    for seed in 0..2_500 {
         for record in play(&mut Tape::seeded(seed, 600)).records {
             for decision in record.decisions {
                 let name = format!("{:?}", decision.action);

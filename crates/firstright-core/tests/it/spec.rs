@@ -21,6 +21,7 @@ pub fn must(holds: bool, or: &str) -> Check {
 impl<'a> Past<'a> {
     /// Is this decision lawful now?
     pub fn lawful(&self, decision: &Decision) -> Check {
+        self.lawful_account(&decision.action)?;
         match &decision.action {
             Action::Serve { call, deployment, model, title, .. } => {
                 let asked = self.calls[call].call.model;
@@ -28,6 +29,9 @@ impl<'a> Past<'a> {
                 let permitted =
                     instead.any(|(glob, to)| glob.matches(self.world.model(asked)) && to == model);
                 must(*model == asked || permitted, "a model that was not asked for")?; // [CH-6]
+                let own = &self.calls[call];
+                let lets = *model == asked || self.lets_use(own.call, self.world.model(*model));
+                must(own.let_in && lets, "its key does not let it in")?; // [AC-2] [AC-4]
                 let place = Place::Deployment(*deployment);
                 self.placed(&self.call(*call, *model)?, place, 1, None, title)?;
                 self.in_turn(*call, *model == asked, place, &decision.grounds)
