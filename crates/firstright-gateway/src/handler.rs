@@ -145,12 +145,10 @@ impl Gateway {
         let key = parts.headers.get("idempotency-key").filter(|_| parts.method == http::Method::POST);
         let claim = match key {
             None => None,
-            Some(key) => {
-                match self.answers.claim(principal.tenant, &own(&principal, key), digest(&parts, &body))? {
-                    Asked::First(claim) => Some(claim),
-                    Asked::Again(answer) => return Ok(answer),
-                }
-            }
+            Some(key) => match self.answers.claim(&principal, key.as_bytes(), digest(&parts, &body))? {
+                Asked::First(claim) => Some(claim),
+                Asked::Again(answer) => return Ok(answer),
+            },
         };
         for _ in 0..MAX_READINGS {
             let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
@@ -266,11 +264,6 @@ fn digest(parts: &Parts, body: &[u8]) -> [u8; 32] {
     let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     let head = Sha256::new().chain_update(parts.method.as_str()).chain_update([0]).chain_update(target);
     head.chain_update([0]).chain_update(body).finalize().into()
-}
-
-/// A repeated request is the same caller's: what one key may be told another of its tenant may not.
-fn own(principal: &Principal, key: &HeaderValue) -> Vec<u8> {
-    [principal.key.as_bytes(), b"\0", key.as_bytes()].concat()
 }
 
 /// Files come as forms, and may be larger than what is said in JSON.

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use firstright_core::world::TenantId;
 use http::{HeaderMap, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
+use crate::keys::Principal;
 use crate::refuse::No;
 use crate::relay::Reply;
 
@@ -92,15 +92,17 @@ impl Answers {
     /// If the key is too long, is used for another request, or its first request is still under way or was a stream.
     pub(crate) fn claim(
         self: &Arc<Self>,
-        tenant: TenantId,
+        principal: &Principal,
         key: &[u8],
         request: [u8; 32],
     ) -> Result<Asked, No> {
         if key.len() > MAX_KEY_BYTES {
             return Err(No::bad(StatusCode::BAD_REQUEST, "bad_header", "failed to read `idempotency-key`"));
         }
-        let name: Name =
-            Sha256::new().chain_update(tenant.0.to_be_bytes()).chain_update(key).finalize().into();
+        // The same caller's only: what one key may be told another of its tenant may not.
+        let caller =
+            Sha256::new().chain_update(principal.tenant.0.to_be_bytes()).chain_update(&principal.key);
+        let name: Name = caller.chain_update(b"\0").chain_update(key).finalize().into();
         let mut kept = self.lock();
         kept.forget_old(Instant::now());
         match kept.by_name.get(&name) {

@@ -1,4 +1,10 @@
+use firstright_core::world::TenantId;
+
 use super::*;
+
+fn caller(tenant: u16) -> Principal {
+    Principal::fixed("app-1", TenantId(tenant), Vec::new())
+}
 
 fn answer(status: StatusCode, body: &'static str) -> Answer {
     let mut answer = Response::new(Reply::whole(body));
@@ -7,7 +13,7 @@ fn answer(status: StatusCode, body: &'static str) -> Answer {
 }
 
 fn first(answers: &Arc<Answers>, key: &[u8]) -> Claim {
-    match answers.claim(TenantId(0), key, [1; 32]) {
+    match answers.claim(&caller(0), key, [1; 32]) {
         Ok(Asked::First(claim)) => claim,
         Ok(Asked::Again(_)) => panic!("it was answered before"),
         Err(no) => panic!("{}", no.code),
@@ -15,7 +21,7 @@ fn first(answers: &Arc<Answers>, key: &[u8]) -> Claim {
 }
 
 fn code(answers: &Arc<Answers>, tenant: u16, key: &[u8], request: [u8; 32]) -> &'static str {
-    match answers.claim(TenantId(tenant), key, request) {
+    match answers.claim(&caller(tenant), key, request) {
         Ok(Asked::First(_)) => "first",
         Ok(Asked::Again(answer)) => {
             assert_eq!(answer.headers()["x-firstright-replayed"], "true");
