@@ -480,3 +480,96 @@ fn accounts_are_there_again_after_a_restart() {
     assert_eq!(statuses, BTreeMap::from([(200, 3), (429, 3)]), "what was spent before counts");
     world.stop();
 }
+
+#[test]
+fn the_commands_make_change_and_close_accounts() {
+    let world = World::new();
+    let run = |args: &str| {
+        let args = args.split(' ').map(|arg| arg.replace('~', " "));
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_firstright"));
+        let output =
+            command.args(args).args(["--data", "data"]).current_dir(&world.folder.0).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.success(), said.concat())
+    };
+    let told = |args: &str| {
+        let (done, said) = run(args);
+        assert!(done, "{args}: {said}");
+        said
+    };
+    assert!(
+        told("account create acme --kind organisation --budget 5~USD/month")
+            .contains("organisation `acme` is made")
+    );
+    told("account create search --in acme --models gpt-4o --requests-per-minute 100");
+    let said = told("key create k --in search --tenant europe --soft-budget 1~USD/day");
+    let key = said.lines().last().unwrap().trim();
+    let mut http = world.connect();
+    assert_eq!(call(&mut http, key, "x-sandbox-tokens: 100,50\r\n", &ask(MODEL)).status, 200);
+    let said = told("account show acme");
+    assert!(said.contains("hard budget: 0.0009 USD of 5.00 USD/month spent, begins anew at"), "{said}");
+    told("account set search --models none --requests-per-minute none --regions eu-north");
+    let said = told("account show search");
+    assert!(
+        said.contains("regions: eu-north") && !said.contains("models") && !said.contains("a minute"),
+        "{said}"
+    );
+    let rotated = told("key rotate k --grace-s 60");
+    let newer = rotated.lines().last().unwrap().trim();
+    assert_eq!([key, newer].map(|key| status_of(&mut http, key)), [200, 200]);
+    let listed = told("key list");
+    assert!(listed.lines().count() == 2 && listed.contains("k ") && !listed.contains("acme "), "{listed}");
+    told("key revoke k");
+    assert_eq!([key, newer].map(|key| status_of(&mut http, key)), [401, 401]);
+    told("account close acme");
+    assert!(told("account list").lines().skip(1).all(|line| line.ends_with("closed")));
+    for (args, why) in [
+        ("key rotate k", "closed"),
+        ("key create k --tenant europe", "already"),
+        ("key create k2 --tenant nobody", "tenant"),
+        ("key create k2 --in search --tenant europe", "closed"),
+        ("account create x --budget 5~EUR/day", "USD"),
+        ("account create x --budget much", "budget"),
+        ("account show nobody", "no account"),
+    ] {
+        let (done, said) = run(args);
+        assert!(!done && said.contains(why), "{args}: {said}");
+    }
+    world.stop();
+}
+
+/// What stands in the configuration is an account of the book as soon as it asks for more than a tenant.
+#[test]
+fn the_configuration_keeps_accounts_too() {
+    let world = World::new();
+    let config = world.folder.0.join("firstright.toml");
+    let plain = std::fs::read_to_string(&config).unwrap();
+    let digest = firstright::config::hex_digest("canary-fixed-key");
+    let more = format!(
+        "[[account]]\nid = \"search\"\nkind = \"team\"\nmodels = [\"gpt-4o\"]\n\
+         [[key]]\nid = \"fixed\"\ntenant = \"europe\"\nin = \"search\"\nrequests-per-minute = 2\nsha256 = \"{digest}\"\n"
+    );
+    std::fs::write(&config, format!("{plain}{more}")).unwrap();
+    let world = world.restart();
+    let mut http = world.connect();
+    let codes = [MODEL, MODEL, "gpt-4o-mini", MODEL]
+        .map(|model| call(&mut http, "canary-fixed-key", "", &ask(model)).status);
+    assert_eq!(codes, [200, 200, 403, 429]);
+    let admin = Admin(&world);
+    assert_eq!(admin.view("fixed")["fixed"], true);
+    let reply = admin.ask("DELETE", "/admin/accounts/fixed", &Value::Null);
+    assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (409, Some("account-conflict")));
+    // Left out it is closed, and named again it is open again.
+    std::fs::write(&config, &plain).unwrap();
+    let world = world.restart();
+    assert_eq!(status_of(&mut world.connect(), "canary-fixed-key"), 401);
+    std::fs::write(&config, format!("{plain}{more}")).unwrap();
+    let world = world.restart();
+    let mut http = world.connect();
+    assert_eq!(status_of(&mut http, "canary-fixed-key"), 200);
+    // A reload does the same while calls are served.
+    std::fs::write(&config, &plain).unwrap();
+    world.plane.operating.reloader.as_ref().unwrap().reload().unwrap();
+    assert_eq!(status_of(&mut http, "canary-fixed-key"), 401);
+    world.stop();
+}
