@@ -246,7 +246,8 @@ fn check(
     }
     let Some(parent) = &account.parent else { return Ok(Vec::new()) };
     let above = accounts.by_id.get(parent).and_then(|number| accounts.get(*number));
-    let above = above.filter(|above| above.closed.is_none()).ok_or(AccountProblem::NoParent)?;
+    let open = |above: &&Known| accounts.chain(above.number).all(|known| known.closed.is_none());
+    let above = above.filter(open).ok_or(AccountProblem::NoParent)?;
     if above.account.kind >= account.kind {
         return Err(AccountProblem::ParentKind);
     }

@@ -566,7 +566,7 @@ fn the_configuration_keeps_accounts_too() {
     std::fs::write(&config, format!("{plain}{more}")).unwrap();
     let world = world.restart();
     let mut http = world.connect();
-    assert_eq!(status_of(&mut http, "canary-fixed-key"), 200);
+    assert_eq!(status_of(&mut http, "canary-fixed-key"), 429, "it is open again, and its minute is not over");
     // A reload does the same while calls are served.
     std::fs::write(&config, &plain).unwrap();
     world.plane.operating.reloader.as_ref().unwrap().reload().unwrap();
