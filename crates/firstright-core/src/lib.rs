@@ -51,6 +51,7 @@ mod decide;
 pub mod title;
 pub mod capacity;
 pub mod decision;
+pub mod codes;
 mod state;
 mod broker;
 pub mod ledger;

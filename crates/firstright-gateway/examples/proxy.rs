@@ -20,7 +20,7 @@ type Answer = Response<Reply<fn(Passing<'_>) -> Verdict>>;
 
 fn pass(passing: Passing<'_>) -> Verdict {
     match passing {
-        Passing::Broken(..) => Verdict::Cut,
+        Passing::Broken(..) | Passing::Closing(_) => Verdict::Cut,
         Passing::Chunk(_) | Passing::End(_) | Passing::Abandoned => Verdict::Release,
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn opaque(operation: Operation, mut open: OpenCall, signer: Option<Si
             drop(settle(Ending::Cut));
             Verdict::Cut
         }
-        Passing::Abandoned => Verdict::Cut,
+        Passing::Abandoned | Passing::Closing(_) => Verdict::Cut,
     })
 }
 
@@ -118,7 +118,12 @@ impl Stream {
         match passing {
             Passing::Chunk(bytes) => self.chunk(bytes),
             Passing::End(bytes) => self.end(bytes),
-            Passing::Broken(_, bytes) => self.cut(bytes),
+            Passing::Broken(_, bytes) => self.broken(bytes),
+            // Nothing is said of the provider by that: it is settled like a call whose caller went away.
+            Passing::Closing(bytes) => {
+                let message = "the gateway stopped before the end of the answer: try again";
+                self.cut(bytes, "gateway_stopping", message, Ending::Abandoned)
+            }
             // Dropping the call settles it by what was counted.
             Passing::Abandoned => Verdict::Cut,
         }
@@ -166,17 +171,21 @@ impl Stream {
                 *bytes = self.meter.take_held().into();
                 Verdict::FinishAfter(gate)
             }
-            StreamEnd::CutWithoutDone => self.cut(bytes),
+            StreamEnd::CutWithoutDone => self.broken(bytes),
         }
     }
 
-    fn cut(&mut self, bytes: &mut Bytes) -> Verdict {
+    fn broken(&mut self, bytes: &mut Bytes) -> Verdict {
+        self.cut(bytes, "upstream_cut", "the provider broke off before the end of its answer", Ending::Cut)
+    }
+
+    /// Ends the stream with an error in its own words.
+    fn cut(&mut self, bytes: &mut Bytes, code: &str, message: &str, ending: Ending) -> Verdict {
         if self.settled {
             return Verdict::Finish;
         }
-        let message = "the provider broke off before the end of its answer";
-        *bytes = self.error_event("upstream_cut", "api_error", message);
-        Verdict::FinishAfter(self.settle(Ending::Cut))
+        *bytes = self.error_event(code, "api_error", message);
+        Verdict::FinishAfter(self.settle(ending))
     }
 
     /// Until the provider says, each content delta counts as a token; a provider that puts several into one delta is

@@ -28,6 +28,7 @@ use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
 use crate::spoken::Heard;
+use crate::telemetry::Context;
 use crate::told::Told;
 use crate::upstream::socket::{self, Opening, Raw};
 use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
@@ -36,6 +37,9 @@ use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
 const ENVELOPE: usize = 256;
 /// The longest answer that is read whole, in bytes: a batch of embeddings or of pictures.
 const MAX_WHOLE_ANSWER: usize = 64 << 20;
+
+/// W3C's header for the trace that a request belongs to.
+const TRACEPARENT: &str = "traceparent";
 
 /// A call whose socket is open.
 pub(crate) struct Opened {
@@ -109,11 +113,12 @@ impl Handling<'_> {
         held: Reserved,
         mut attempt: impl AsyncFnMut(&mut OpenCall, &Placed) -> Result<T, Failed>,
     ) -> Result<(OpenCall, Placed, T), Unanswered> {
+        self.trail.deciding();
         let make = |id| Fact::CallArrived(Call { id, ..call });
         let Some((id, stepped)) = self.engine.submit_call(&self.setup.world, make) else {
             return Err(Unanswered::Stale);
         };
-        let mut open = OpenCall::new(Arc::clone(self.engine), id, held);
+        let mut open = OpenCall::new(Arc::clone(self.engine), self.trail.clone(), id, held);
         let mut next = open.heed(stepped.record, stepped.decisions);
         loop {
             let Some(Noted { record, decision }) = next else { return Err(No::undecided().into()) };
@@ -334,11 +339,21 @@ impl Handling<'_> {
             endpoint.sets(name)
                 || !own.is_empty() && (*name == header::ACCEPT || own.iter().any(|(own, _)| name == own))
         };
+        let span = self.trail.traceparent();
+        let traced = span.is_some() || Context::read(traceparent_of(asked.headers)).is_some();
         for (name, value) in asked.headers {
-            let passes = forwards_request(name.as_str()) || self.setup.forward.contains(name);
-            if passes && !sets(name) {
+            let passes = match name.as_str() {
+                // Ours stands for the caller's; what is no trace is not handed on, nor what is said of it.
+                TRACEPARENT => traced && span.is_none(),
+                "tracestate" => traced,
+                name => forwards_request(name),
+            };
+            if (passes || self.setup.forward.contains(name)) && !sets(name) {
                 head.header(name.as_str(), value.as_bytes())?;
             }
+        }
+        if let Some(span) = span {
+            head.header(TRACEPARENT, &span)?;
         }
         Ok(head)
     }
@@ -435,6 +450,10 @@ impl Handling<'_> {
     fn newest(&self) -> Arc<Setup> {
         self.gateway.setup()
     }
+}
+
+fn traceparent_of(headers: &HeaderMap) -> &[u8] {
+    headers.get(TRACEPARENT).map_or(b"", HeaderValue::as_bytes)
 }
 
 /// How an answer comes.

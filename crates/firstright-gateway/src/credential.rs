@@ -42,6 +42,11 @@ impl Secret {
         Secret(Bytes::from([b"Bearer ", secret.trim().as_bytes()].concat()))
     }
 
+    /// The secret itself, for the one header that it goes into.
+    pub(crate) fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
     fn text(&self) -> &str {
         // INVARIANT: it was made from a text.
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -118,6 +118,21 @@ impl Endpoint {
 }
 
 impl Dialect {
+    /// The provider, as OpenTelemetry's conventions for generative AI name it.
+    pub fn provider_name(&self) -> &'static str {
+        match self {
+            Dialect::OpenAi { .. } => "openai",
+            Dialect::AzureV1 | Dialect::AzureDated { .. } => "azure.ai.openai",
+            Dialect::Translated { language, .. } => match language {
+                Language::Anthropic => "anthropic",
+                Language::Bedrock => "aws.bedrock",
+                Language::Gemini => "gcp.gen_ai",
+                // The conventions have no name of it.
+                Language::Oci { .. } => "oci.generative_ai",
+            },
+        }
+    }
+
     /// The header that a key stands in, if configuration names no other.
     pub fn key_header(&self) -> HeaderName {
         match self {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
 use crate::bound;
+use crate::capacity;
 use crate::idempotency::{Answers, Asked};
 use crate::keys::Principal;
 use crate::listen::{RequestBodyError, discard, read_whole};
@@ -21,6 +22,7 @@ use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
 use crate::socket::{self, Session};
+use crate::telemetry::{Telemetry, Trail};
 use crate::upstream::Client;
 
 /// So often a request is read anew because the law changed between its reading and its decision. A reload swaps law and
@@ -39,6 +41,8 @@ pub struct Gateway {
     setup: ArcSwap<Setup>,
     /// Whether new work is wanted.
     ready: Readiness,
+    /// What is told of requests.
+    telemetry: Arc<Telemetry>,
     /// Answers that may be asked for again.
     answers: Arc<Answers>,
     /// Bytes of requests' bodies that are held now.
@@ -48,6 +52,7 @@ pub struct Gateway {
 /// One request on its way: the one version of the configuration that it sees, and the decisions.
 pub(crate) struct Handling<'a> {
     pub gateway: &'a Gateway,
+    pub trail: &'a Trail,
     pub engine: &'a Arc<Engine>,
     pub setup: &'a Setup,
 }
@@ -72,11 +77,20 @@ impl Gateway {
     /// A gateway with its first configuration.
     pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
         let (answers, held) = (Arc::default(), Arc::default());
-        Gateway { engine, setup: ArcSwap::from_pointee(setup), ready: Readiness::default(), answers, held }
+        let telemetry = Arc::new(Telemetry::new(&setup));
+        Gateway {
+            engine,
+            setup: ArcSwap::from_pointee(setup),
+            ready: Readiness::default(),
+            telemetry,
+            answers,
+            held,
+        }
     }
 
     /// Puts another configuration in force, at once and whole; what has begun goes on under the one before.
     pub fn put(&self, setup: Setup) {
+        self.telemetry.put(&setup);
         self.setup.store(Arc::new(setup));
     }
 
@@ -90,14 +104,9 @@ impl Gateway {
         &self.ready
     }
 
-    /// Answers one request.
-    pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
-        let is_anthropics = request.uri().path().contains("/v1/messages");
-        match self.answered(&client, request).await {
-            Ok(answer) => answer,
-            Err(no) if is_anthropics => no.answer_in_anthropics(),
-            Err(no) => no.answer(),
-        }
+    /// What is told of requests.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
     }
 
     /// The decisions.
@@ -105,13 +114,37 @@ impl Gateway {
         &self.engine
     }
 
-    async fn answered(self: &Arc<Self>, client: &Client, request: Request<Incoming>) -> Result<Answer, No> {
-        let (parts, body) = request.into_parts();
-        match parts.uri.path() {
-            "/healthz" => return Ok(Response::new(Reply::whole("ok\n"))),
-            "/readyz" => return Ok(self.ready.answer()),
+    /// Answers one request.
+    pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
+        match request.uri().path() {
+            "/healthz" => return Response::new(Reply::whole("ok\n")),
+            "/readyz" => return self.ready.answer(),
             _ => {}
         }
+        let trail = Trail::of(&self.telemetry, &request);
+        let is_anthropics = request.uri().path().contains("/v1/messages");
+        let answered = match request.uri().path() {
+            capacity::PATH => self.capacity(&request, &trail),
+            _ => self.answered(&client, request, &trail).await,
+        };
+        let (answer, code) = match answered {
+            Ok(answer) => (answer, None),
+            Err(no) => {
+                let code = no.code;
+                (if is_anthropics { no.answer_in_anthropics() } else { no.answer() }, Some(code))
+            }
+        };
+        trail.said(answer.status().as_u16(), code);
+        answer
+    }
+
+    async fn answered(
+        self: &Arc<Self>,
+        client: &Client,
+        request: Request<Incoming>,
+        trail: &Trail,
+    ) -> Result<Answer, No> {
+        let (parts, body) = request.into_parts();
         let route = match Route::read(parts.method.as_str(), parts.uri.path()) {
             Ok(route) => route,
             Err(path) => {
@@ -121,7 +154,7 @@ impl Gateway {
         };
         let mut setup = self.setup();
         // Nothing of a body is kept for who is not known.
-        let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
+        let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
         let principal = match handling.principal(&parts.headers) {
             Ok(principal) => principal,
             Err(no) => {
@@ -129,12 +162,13 @@ impl Gateway {
                 return Err(no);
             }
         };
+        trail.asked_by(principal.tenant, &principal.key, Some(route.operation));
         if route.operation == Operation::Models {
             return handling.models(&principal, route);
         }
         if route.is_socket() {
             let (principal, operation) = (Principal::clone(&principal), route.operation);
-            return self.socket(setup, principal, operation, parts).await;
+            return self.socket(setup, trail, principal, operation, parts).await;
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
         let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {
@@ -151,7 +185,7 @@ impl Gateway {
             },
         };
         for _ in 0..MAX_READINGS {
-            let handling = Handling { gateway: self, engine: &self.engine, setup: &setup };
+            let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
             let principal = &*handling.principal(&parts.headers)?;
             let mut unsigned = handling.unsigned(&route, principal, &parts, &body)?;
             if principal.bounded {
@@ -161,6 +195,7 @@ impl Gateway {
             if route.operation == Operation::CountTokens {
                 return Ok(asked.counted());
             }
+            trail.asked_for(asked.model, asked.content.stream());
             match handling.call(client, principal, &asked).await {
                 Ok(answer) => {
                     claim.into_iter().for_each(|claim| claim.keep(&answer));
@@ -181,16 +216,36 @@ impl Gateway {
     async fn socket(
         self: &Arc<Self>,
         setup: Arc<Setup>,
+        trail: &Trail,
         principal: Principal,
         operation: Operation,
         mut parts: Parts,
     ) -> Result<Answer, No> {
         let wish = socket::wish(&mut parts)?;
-        let mut session = Session::new(Arc::clone(self), setup, principal, operation, parts);
+        let mut session = Session::new(Arc::clone(self), setup, trail.clone(), principal, operation, parts);
         if operation == Operation::Realtime {
             session.place(bytes::Bytes::new()).await?;
         }
         Ok(wish.grant(session))
+    }
+}
+
+impl Gateway {
+    /// How those stand that may serve the caller's tenant.
+    fn capacity(&self, request: &Request<Incoming>, trail: &Trail) -> Result<Answer, No> {
+        if request.method() != http::Method::GET {
+            return Err(refused(PathRefused::Method));
+        }
+        let setup = self.setup();
+        let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
+        let principal = handling.principal(request.headers())?;
+        trail.asked_by(principal.tenant, &principal.key, None);
+        let shown = capacity::of_tenant(&self.engine, principal.tenant, |model| principal.may_use(model));
+        let mut response = Response::new(Reply::whole(shown.to_string()));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
     }
 }
 

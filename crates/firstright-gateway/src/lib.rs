@@ -6,6 +6,8 @@
 pub mod handler;
 pub mod setup;
 pub mod ready;
+pub mod capacity;
+pub mod telemetry;
 pub mod keys;
 pub mod endpoint;
 pub mod homes;
@@ -32,3 +34,4 @@ mod length;
 pub use handler::Gateway;
 pub use ready::Readiness;
 pub use setup::Setup;
+pub use telemetry::Telemetry;

@@ -38,6 +38,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use register::Register;
 
+use crate::relay;
+
+/// Whose connection a request came on: an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// What a client may take from us. Figures after Envoy's edge practice unless said.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -76,6 +82,9 @@ impl Default for Limits {
 
 /// After an error such as `EMFILE` accepting again at once would only spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// After the grace period, how long an answer may take to end with its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Opens a listening socket that other threads may open as well. Needs a runtime.
 pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<TcpListener> {
@@ -118,7 +127,7 @@ where
         let Some(permit) = permits.take(peer.ip()) else { return };
         // Without this an event of a stream would wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        connection::spawn(stream, tls.as_ref(), permit, &limits, &register, &handler);
+        connection::spawn(stream, peer, tls.as_ref(), permit, &limits, &register, &handler);
     };
     loop {
         tokio::select! {
@@ -141,10 +150,15 @@ where
             }
         }
     }
-    let cut = match tokio::time::timeout(limits.grace, register.empty()).await {
-        Ok(()) => 0,
-        Err(_) => register.cut(),
-    };
+    if tokio::time::timeout(limits.grace, register.empty()).await.is_ok() {
+        return Drained { cut: 0 };
+    }
+    // What still flows is told so in its own words, and has a moment to be read; whatever else is open is cut.
+    relay::close_answers();
+    let cut = register.wake();
+    if tokio::time::timeout(LAST_WORDS, register.empty()).await.is_err() {
+        register.cut();
+    }
     Drained { cut }
 }
 

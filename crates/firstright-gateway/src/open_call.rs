@@ -13,6 +13,8 @@ use firstright_core::workload::CallId;
 use firstright_core::world::Digest;
 use firstright_engine::{Engine, Noted, Stepped};
 
+use crate::telemetry::Trail;
+
 /// When the core is told that a stream's first byte is still awaited. Few streams take a second to begin, and each time is
 /// a record.
 const TELLS_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
@@ -26,6 +28,7 @@ const SANE_TOKENS: u64 = 1_050_000;
 #[derive(Debug)]
 pub(crate) struct OpenCall {
     engine: Arc<Engine>,
+    trail: Trail,
     pub id: CallId,
     state: State,
     /// What it is taken to use, for a settlement by count.
@@ -65,9 +68,10 @@ enum State {
 }
 
 impl OpenCall {
-    pub(crate) fn new(engine: Arc<Engine>, id: CallId, reserved: Reserved) -> OpenCall {
+    pub(crate) fn new(engine: Arc<Engine>, trail: Trail, id: CallId, reserved: Reserved) -> OpenCall {
         OpenCall {
             engine,
+            trail,
             id,
             state: State::Closed,
             reserved,
@@ -88,13 +92,17 @@ impl OpenCall {
     pub(crate) fn heed(&mut self, record: u64, decisions: Vec<Decision>) -> Option<Noted> {
         let own = decisions.into_iter().find(|decision| self.is_own(&decision.action))?;
         self.note(&own.action);
+        self.trail.decided(record, &own);
         Some(Noted { record, decision: own })
     }
 
     /// Waits in the queue for the decision that another fact leads to.
     pub(crate) async fn queued(&mut self) -> Noted {
+        let since = Instant::now();
         let noted = self.engine.queued(self.id).await;
         self.note(&noted.decision.action);
+        self.trail.waited(since);
+        self.trail.decided(noted.record, &noted.decision);
         noted
     }
 
@@ -114,6 +122,7 @@ impl OpenCall {
     /// The request is about to leave for a provider.
     pub(crate) fn dialling(&mut self) {
         self.dialled = Some(Instant::now());
+        self.trail.dialling();
         self.counted = Usage::default();
         self.observed = None;
         self.tier = Tier::Default;
@@ -141,6 +150,7 @@ impl OpenCall {
         self.first_byte = self.dialled.map_or(Duration::ZERO, |dialled| dialled.elapsed());
         self.counted.input = self.reserved.input;
         self.counted.requests = 1;
+        self.trail.answered();
     }
 
     /// The attempt failed.
@@ -152,6 +162,8 @@ impl OpenCall {
         evidence: Digest,
     ) -> Stepped {
         self.state = State::Closed;
+        self.trail.failed(kind, status);
+        self.trail.deciding();
         let failure = Failure { kind, status, retry_after, evidence };
         self.engine.submit(&Fact::AttemptFailed { call: self.id, failure })
     }
@@ -182,7 +194,10 @@ impl OpenCall {
         };
         let first_byte = Span(u64::try_from(self.first_byte.as_nanos()).unwrap_or(u64::MAX));
         let (call, observed, tier) = (self.id, self.observed, self.tier);
-        self.engine.submit(&Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed })
+        let fact = Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed };
+        let stepped = self.engine.submit(&fact);
+        self.trail.settled(usage, ending, &stepped.decisions);
+        stepped
     }
 }
 

@@ -4,6 +4,7 @@
 //! stands one hook, told of every moment in the life of the answer and asked what may pass; metering, withholding the
 //! last bytes until they are settled, and ending a stream all happen there.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,11 +27,14 @@ pub enum Passing<'a> {
     End(&'a mut Bytes),
     /// The provider broke off; the bytes are empty and may be set to an error in the stream's own format.
     Broken(BodyError, &'a mut Bytes),
+    /// We stop, and the answer has had its time; the bytes are empty and may be set to an error in the stream's own
+    /// format. They are the last.
+    Closing(&'a mut Bytes),
     /// The client went away before the last byte was handed to its connection. The verdict does not matter.
     Abandoned,
 }
 
-/// What happens to the bytes of a [`Passing`]. After `End` and `Broken` the answer ends with them in any case.
+/// What happens to the bytes of a [`Passing`]. After `End`, `Broken` and `Closing` the answer ends with them in any case.
 pub enum Verdict {
     /// They go out.
     Release,
@@ -42,6 +46,16 @@ pub enum Verdict {
     FinishAfter(Gate),
     /// Nothing more goes out and the client's connection is cut, so that it cannot take the answer for whole.
     Cut,
+}
+
+thread_local! {
+    /// Whether the answers of this thread are to end.
+    static CLOSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on every relayed answer of this thread ends as soon as it is polled, with what its hook says last.
+pub(crate) fn close_answers() {
+    CLOSING.set(true);
 }
 
 /// Opens when what the bytes wait for is done; an error cuts the answer.
@@ -84,6 +98,11 @@ impl<H: FnMut(Passing<'_>) -> Verdict> RelayBody<H> {
             self.state = State::Ended;
             return Poll::Ready(None);
         };
+        if CLOSING.get() {
+            let mut bytes = Bytes::new();
+            let verdict = (self.hook)(Passing::Closing(&mut bytes));
+            return self.pass(bytes, verdict, true);
+        }
         let (bytes, verdict, mut is_last) = match upstream.poll_next(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(mut bytes))) => {
@@ -109,6 +128,11 @@ impl<H: FnMut(Passing<'_>) -> Verdict> RelayBody<H> {
             }
         };
         is_last |= matches!(verdict, Verdict::Finish | Verdict::FinishAfter(_) | Verdict::Cut);
+        self.pass(bytes, verdict, is_last)
+    }
+
+    /// Does with the bytes as the hook says.
+    fn pass(&mut self, bytes: Bytes, verdict: Verdict, is_last: bool) -> Poll<Option<Bytes>> {
         if is_last {
             self.upstream = None;
         }

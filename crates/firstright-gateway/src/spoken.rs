@@ -237,7 +237,8 @@ fn anthropics(mut hook: Hook) -> Hook {
     let mut stream = inbound::Stream::new();
     let mut done = false;
     Box::new(move |passing| {
-        let ends = matches!(passing, Passing::End(_) | Passing::Broken(..));
+        let stopping = matches!(passing, Passing::Closing(_));
+        let ends = stopping || matches!(passing, Passing::End(_) | Passing::Broken(..));
         let (bytes, verdict) = match passing {
             Passing::Chunk(bytes) => {
                 let verdict = hook(Passing::Chunk(bytes));
@@ -251,6 +252,10 @@ fn anthropics(mut hook: Hook) -> Hook {
                 let verdict = hook(Passing::Broken(error, bytes));
                 (bytes, verdict)
             }
+            Passing::Closing(bytes) => {
+                let verdict = hook(Passing::Closing(bytes));
+                (bytes, verdict)
+            }
             Passing::Abandoned => return hook(Passing::Abandoned),
         };
         let mut out = Vec::new();
@@ -258,8 +263,13 @@ fn anthropics(mut hook: Hook) -> Hook {
         if (ends || pushed.is_err()) && !done {
             done = true;
             if pushed.is_err() || !stream.finish(&mut out) {
-                let message = "the provider broke off before the end of its answer";
-                out.extend_from_slice(&inbound::error_event("upstream_cut", message));
+                let (code, message) = match stopping {
+                    true => {
+                        ("gateway_stopping", "the gateway stopped before the end of the answer: try again")
+                    }
+                    false => ("upstream_cut", "the provider broke off before the end of its answer"),
+                };
+                out.extend_from_slice(&inbound::error_event(code, message));
             }
         }
         *bytes = out.into();

@@ -19,6 +19,8 @@
 //! | `POST /admin/accounts/{id}/rotate` `{grace-s}` | draws a key anew |
 //! | `DELETE /admin/accounts/{id}` | closes it and all below it |
 //! | `POST /admin/reload` | reads configuration, law and certificates again, and puts them in force |
+//! | `GET /metrics` | every metric, as Prometheus reads it |
+//! | `GET /admin/capacity` | how every deployment stands |
 //! | `GET /healthz`, `GET /readyz` | is it alive, does it want work? These two alone need no token |
 //!
 //! What is put on record is answered when the record is on disk. An answer that is no success is

@@ -18,12 +18,14 @@ use serde::Deserialize;
 mod accounts;
 mod auth;
 mod operating;
+mod telemetry;
 
 use crate::accounts::wire::AccountBody;
 
 use auth::{AuthConfig, Proofs};
 
 pub use operating::TlsConfig;
+pub use telemetry::{AccessLogName, OtlpSection, TelemetryConfig};
 
 /// Headers by which callers say who they are, and those that would change where or how a request goes.
 const CREDENTIALS: [&str; 15] = [
@@ -74,6 +76,9 @@ pub struct Config {
     /// Organisations and teams.
     #[serde(default, rename = "account")]
     pub accounts: Vec<AccountBody>,
+    /// What is told of requests.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// Keys that callers present.
     #[serde(default, rename = "key")]
     pub keys: Vec<KeyConfig>,
@@ -323,6 +328,7 @@ impl Config {
         for file in &mut config.agreements {
             *file = folder.join(&*file);
         }
+        config.telemetry.beside(folder);
         config.file = Some(path.to_path_buf());
         config.text = text;
         for tls in [&mut config.gateway.tls, &mut config.admin.tls].into_iter().flatten() {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use firstright_engine::Engine;
-use firstright_gateway::Gateway;
+use firstright_gateway::{Gateway, telemetry};
 
 use crate::accounts::Desk;
 use crate::reload::Reloader;
@@ -35,6 +35,18 @@ pub struct Operating {
     pub reloader: Option<Arc<Reloader>>,
 }
 
+impl Operating {
+    /// Tells the telemetry what time it is.
+    pub(crate) fn tell_time(&self) {
+        self.gateway.telemetry().set_wall(self.engine.read(|_, now| now.0));
+    }
+
+    /// Every metric, as Prometheus reads it.
+    pub(crate) fn metrics(&self) -> String {
+        telemetry::text(&self.gateway.telemetry().collect(&self.engine, self.gateway.readiness()))
+    }
+}
+
 /// A thread that looks after the process's readiness. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Pulse {
@@ -55,6 +67,7 @@ impl Pulse {
             while !stopped.load(Ordering::Acquire) {
                 let stuck = behind.for_long(&operating.engine) || !takes_writes(&data);
                 operating.gateway.readiness().stuck(stuck);
+                operating.tell_time();
                 std::thread::park_timeout(PULSE);
             }
         })?;

@@ -140,6 +140,16 @@ impl Reloader {
     /// # Errors
     /// With every problem that was found; nothing has changed then.
     pub fn reload(&self) -> Result<Report, String> {
+        let telemetry = self.gateway.telemetry();
+        if let Some(log) = telemetry.access_log() {
+            log.reopen();
+        }
+        let done = self.put_in_force();
+        telemetry.reloaded(done.is_ok());
+        done
+    }
+
+    fn put_in_force(&self) -> Result<Report, String> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let version = held.version + 1;
         let read = self.read(&held, version)?;

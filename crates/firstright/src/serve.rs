@@ -9,6 +9,7 @@ use firstright_core::world::World;
 use firstright_engine::{Engine, Opened, Tail};
 use firstright_gateway::keys::BookKeys;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server, Tls};
+use firstright_gateway::telemetry::{AccessLog, Exporter};
 use firstright_gateway::told::Labels;
 use firstright_gateway::upstream::{Client, PoolLimits};
 use firstright_gateway::{Gateway, Setup};
@@ -59,6 +60,49 @@ pub struct Running {
     jobs: JobPlane,
     pulse: Pulse,
     watch: Option<Watch>,
+    telling: Telling,
+}
+
+/// The threads that tell of requests.
+#[derive(Debug)]
+struct Telling {
+    log: Option<Arc<AccessLog>>,
+    exporter: Option<Exporter>,
+}
+
+impl Telling {
+    /// Opens the access log and starts the exporter, whichever the configuration asks for.
+    fn start(config: &Config, operating: &Operating) -> Result<Telling, String> {
+        let telemetry = operating.gateway.telemetry();
+        let open = |target| {
+            AccessLog::open(target).map_err(|error| format!("failed to open the access log: {error}"))
+        };
+        let log = config.telemetry.log()?.map(open).transpose()?;
+        if let Some(log) = &log {
+            telemetry.log_to(Arc::clone(log));
+        }
+        let (gateway, engine) = (Arc::clone(&operating.gateway), Arc::clone(&operating.engine));
+        let clock = Arc::clone(&operating.engine);
+        let start = |collector| {
+            let collect = move || gateway.telemetry().collect(&engine, gateway.readiness());
+            let unix = move || clock.read(|_, now| now.0);
+            Exporter::start(collector, collect, unix)
+                .map_err(|error| format!("failed to start the threads of `telemetry`: {error}"))
+        };
+        let exporter = config.telemetry.collector()?.map(start).transpose()?;
+        if let Some(exporter) = &exporter {
+            telemetry.export_to(exporter);
+        }
+        Ok(Telling { log, exporter })
+    }
+
+    /// Tells what has gathered.
+    fn stop(self) {
+        drop(self.exporter);
+        if let Some(log) = self.log {
+            log.close();
+        }
+    }
 }
 
 /// Starts the engine and the planes.
@@ -91,7 +135,10 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         accounts,
         reloader,
     });
-    let server = listen(config, tls, gateway)?;
+    operating.tell_time();
+    let telling = Telling::start(config, &operating)?;
+    let server = listen(config, tls.clone(), gateway)?;
+    operating.gateway.telemetry().watch(server.permits(), tls);
     let plane = firstright_dispatch::Config::new(config.data.clone());
     let admin = admin::Config {
         listen: config.admin.listen,
@@ -107,7 +154,7 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     let watched = operating.reloader.clone().filter(|_| !every.is_zero());
     let watch = watched.map(|reloader| Watch::start(reloader, every)).transpose().map_err(threads)?;
     let notice = Duration::from_secs(config.gateway.drain_notice_s);
-    Ok(Running { engine, operating, notice, server, jobs, pulse, watch })
+    Ok(Running { engine, operating, notice, server, jobs, pulse, watch, telling })
 }
 
 /// The first version of what requests are handled by, or what the next would be; secrets are read here.
@@ -180,6 +227,7 @@ impl Running {
             );
         }
         self.jobs.stop();
+        self.telling.stop();
         drop(self.pulse);
         self.engine.close();
     }

@@ -20,12 +20,12 @@ use crate::account::AccountId;
 use crate::capacity::CapacityView;
 use crate::decision::{Action, Decision, Ground};
 use crate::fact::{Fact, LeaseId};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::queue::QueueView;
 use crate::state::{Due, State};
 use crate::title::Place;
 use crate::units::Timestamp;
-use crate::workload::JobId;
+use crate::workload::{JobId, View};
 use crate::world::{DeploymentId, ModelId, ProviderId, TenantId, World};
 
 pub use calls::MAX_ATTEMPTS;
@@ -160,6 +160,28 @@ impl Broker {
         known
             .map(|(one, id)| one.view(at, DeploymentId(id), state.queue.waiting_for(DeploymentId(id))))
             .collect()
+    }
+
+    /// The deployments that may serve a tenant's calls at that time, by the models that it may call. What a call itself
+    /// adds (a region, a home, its key) narrows them.
+    pub fn places_of(&self, tenant: TenantId, at: Timestamp) -> Vec<(ModelId, Vec<DeploymentId>)> {
+        let Some(state) = self.state.as_ref() else { return Vec::new() };
+        let world = &state.world;
+        let mut places = Vec::new();
+        for name in world.names_of_models() {
+            let Some(model) = world.find_model(name) else { continue };
+            if !crate::scope::any(&world.tenant(tenant).models, name) {
+                continue;
+            }
+            let call = crate::workload::Call::new(crate::workload::CallId(0), tenant, model, 0, 0);
+            let plan = plan::for_calls(world, at, &View::of_call(world, &call, model), model);
+            let may = plan.candidates.iter().filter_map(|one| match one.place {
+                Place::Deployment(id) => Some(id),
+                Place::Pool(..) => None,
+            });
+            places.push((model, may.collect()));
+        }
+        places
     }
 
     /// Those who wait, by class, the first served first. Looks at each: for those who watch, not for every call.

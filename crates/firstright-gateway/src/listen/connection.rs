@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,17 +20,18 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Limits;
 use super::gate::{Findings, Gate};
 use super::permit::Permit;
 use super::register::{Phase, Register, Watch};
 use super::scan::Objection;
 use super::tls::Tls;
 use super::upgrade::{Upgrade, Upgraded};
+use super::{Limits, Peer};
 
 /// Serves `stream` in a task of this thread. A handshake counts towards the time that the first head may take.
 pub(super) fn spawn<H, F, B>(
     stream: TcpStream,
+    peer: SocketAddr,
     tls: Option<&Arc<Tls>>,
     permit: Permit,
     limits: &Limits,
@@ -48,11 +50,11 @@ pub(super) fn spawn<H, F, B>(
         let _permit = permit;
         let watch = place.watch.clone();
         match tls {
-            None => run(stream, buffer_bytes, watch, handler).await,
+            None => run(stream, Peer(peer), buffer_bytes, watch, handler).await,
             Some(tls) => {
                 // Why a handshake failed is said to the client in an alert, and counted.
                 if let Ok(stream) = tls.accept(stream).await {
-                    run(stream, buffer_bytes, watch, handler).await;
+                    run(stream, Peer(peer), buffer_bytes, watch, handler).await;
                 }
             }
         }
@@ -62,7 +64,7 @@ pub(super) fn spawn<H, F, B>(
 }
 
 /// Serves one connection to its end.
-async fn run<T, H, F, B>(stream: T, buffer_bytes: usize, watch: Rc<Watch>, handler: Rc<H>)
+async fn run<T, H, F, B>(stream: T, peer: Peer, buffer_bytes: usize, watch: Rc<Watch>, handler: Rc<H>)
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + 'static,
@@ -77,6 +79,7 @@ where
     let offered = upgrade.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         offered.offer(&mut request);
+        request.extensions_mut().insert(peer);
         let ordinal = served.get();
         served.set(ordinal + 1);
         let objection = findings.objection_to(ordinal);

@@ -169,11 +169,17 @@ impl Register {
     /// Asks every connection to end with the request that it serves.
     pub(super) fn drain(&self) {
         self.draining.set(true);
+        self.wake();
+    }
+
+    /// Lets every connection look at what it does; gives their number.
+    pub(super) fn wake(&self) -> usize {
         for entry in self.entries.borrow().iter().flatten() {
             if let Some(waker) = entry.watch.waker.borrow_mut().take() {
                 waker.wake();
             }
         }
+        self.open.get()
     }
 
     /// Returns when no connection is left.
@@ -183,10 +189,9 @@ impl Register {
         }
     }
 
-    /// Ends what is still open; gives their number.
-    pub(super) fn cut(&self) -> usize {
+    /// Ends what is still open.
+    pub(super) fn cut(&self) {
         self.entries.borrow().iter().flatten().for_each(Entry::end);
-        self.open.get()
     }
 
     fn sweep(&self) {

@@ -23,6 +23,7 @@ use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
 use crate::refuse::No;
 use crate::setup::Setup;
+use crate::telemetry::Trail;
 use crate::upstream::socket::Raw;
 
 /// About what a token takes, in bytes of content as it stands in JSON.
@@ -34,6 +35,8 @@ const DEFAULT_MAX_OUTPUT: u64 = 1_024;
 pub(crate) struct Session {
     gateway: Arc<Gateway>,
     setup: Arc<Setup>,
+    /// The socket's own; each call has another.
+    trail: Trail,
     principal: Principal,
     operation: Operation,
     /// The request that asked for the socket.
@@ -60,12 +63,13 @@ impl Session {
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         setup: Arc<Setup>,
+        trail: Trail,
         principal: Principal,
         operation: Operation,
         parts: Parts,
     ) -> Session {
         let (home, open, raw, content) = (None, None, None, 0);
-        Session { gateway, setup, principal, operation, parts, home, open, raw, content }
+        Session { gateway, setup, trail, principal, operation, parts, home, open, raw, content }
     }
 
     /// Places the first call, and opens the provider's side. `body` is the request that it is made by, if there is one.
@@ -75,18 +79,25 @@ impl Session {
     pub(crate) async fn place(&mut self, body: Bytes) -> Result<(), No> {
         let route = Route::read("GET", self.parts.uri.path()).map_err(|_| No::undecided())?;
         let (gateway, setup) = (&*self.gateway, &*self.setup);
-        let handling = Handling { gateway, engine: gateway.engine(), setup };
+        let trail = &self.trail.another();
+        let handling = Handling { gateway, trail, engine: gateway.engine(), setup };
         let unsigned = handling.unsigned(&route, &self.principal, &self.parts, &body)?;
         let asked = handling.asked(route, &self.principal, &self.parts, &body, &unsigned)?;
-        let opened =
-            handling.open_socket(&self.principal, &asked).await.map_err(|unanswered| match unanswered {
+        trail.asked_for(asked.model, true);
+        let opened = handling.open_socket(&self.principal, &asked).await;
+        let opened = opened.map_err(|unanswered| {
+            let no = match unanswered {
                 Unanswered::No(no) => *no,
                 // What a provider says to the wish for a socket is no answer to a message.
                 Unanswered::Passed(_) => {
                     No::bad(StatusCode::BAD_GATEWAY, "upstream_refused", "the provider refused the socket")
                 }
                 Unanswered::Stale => No::busy("law_changing", "the law is being changed"),
-            })?;
+            };
+            trail.said(no.status.as_u16(), Some(no.code));
+            no
+        })?;
+        trail.said(StatusCode::OK.as_u16(), None);
         let world = &self.setup.world;
         let tenant = &world.tenant(self.principal.tenant).id;
         let signer = self.setup.homes.signer(tenant, opened.provider);
@@ -164,23 +175,28 @@ impl Session {
         let Call { input, input_most, max_output, model, .. } = call;
         let held = Reserved { input, input_most, max_output, bounded: false, audio: true };
         let engine = Arc::clone(self.gateway.engine());
+        let trail = self.trail.another();
+        trail.asked_for(model, true);
+        trail.deciding();
         let make = |id| Fact::CallArrived(Call { id, ..call });
         let Some((id, stepped)) = engine.submit_call(&self.setup.world, make) else {
             return Err(event_of("law_changed", "the law changed: open another session"));
         };
-        let mut open = OpenCall::new(engine, id, held);
+        let mut open = OpenCall::new(engine, trail.clone(), id, held);
         let mut next = open.heed(stepped.record, stepped.decisions);
         while let Some(Noted { decision, record }) = next {
             match &decision.action {
                 Action::Serve { .. } => {
                     open.dialling();
                     open.answered();
+                    trail.said(StatusCode::OK.as_u16(), None);
                     (self.open, self.content) = (Some(open), 0);
                     return Ok(());
                 }
                 Action::Queue { .. } => next = Some(open.queued().await),
                 Action::Refuse { refusal, .. } => {
                     let no = No::of(refusal, self.setup.world.model(model), record);
+                    trail.said(no.status.as_u16(), Some(no.code));
                     return Err(event_of(no.code, &no.message));
                 }
                 _ => break,

@@ -38,6 +38,7 @@ async fn relay(hook: impl FnMut(Passing<'_>) -> Verdict + 'static) -> Relayed {
             Passing::Chunk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Passing::End(_) => "END".to_owned(),
             Passing::Broken(error, _) => format!("BROKEN {error:?}"),
+            Passing::Closing(_) => "CLOSING".to_owned(),
             Passing::Abandoned => "ABANDONED".to_owned(),
         };
         noting.borrow_mut().push(note);

@@ -102,6 +102,10 @@ async fn routed(
             said(StatusCode::OK, plane.declare(provider, body.accelerator, body.free).await)
         }
         Route::Lose(provider) => said(StatusCode::OK, plane.lose(provider).await),
+        Route::Metrics => Ok(operating::metrics(operating?)),
+        Route::Capacity => {
+            Ok(respond(StatusCode::OK, &firstright_gateway::capacity::all(&operating?.engine)))
+        }
         Route::Reload => operating::reload(operating?).await,
         Route::Accounts => Ok(respond(StatusCode::OK, &operating?.accounts.list())),
         Route::Account(id) => account(StatusCode::OK, operating?.accounts.show(&id)),

@@ -24,6 +24,11 @@ pub(super) fn probe(ready: bool, operating: Option<&Operating>) -> Answer {
     answer
 }
 
+/// Every metric, as Prometheus reads it.
+pub(super) fn metrics(operating: &Operating) -> Answer {
+    text_of("text/plain; version=0.0.4; charset=utf-8", operating.metrics())
+}
+
 /// Reads everything again, on a thread that may wait for files and the disk.
 pub(super) async fn reload(operating: &Arc<Operating>) -> Result<Answer, Wrong> {
     let Some(reloader) = operating.reloader.clone() else {

@@ -17,6 +17,8 @@ pub(super) enum Route {
     Declare(String),
     Lose(String),
     Reload,
+    Metrics,
+    Capacity,
     Alive,
     Ready,
     Accounts,
@@ -56,6 +58,8 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         ["admin", "providers", provider, "declare"] if post => Route::Declare(name(provider)),
         ["admin", "providers", provider, "lose"] if post => Route::Lose(name(provider)),
         ["admin", "reload"] if post => Route::Reload,
+        ["admin", "capacity"] if get => Route::Capacity,
+        ["metrics"] if get => Route::Metrics,
         ["healthz"] if get => Route::Alive,
         ["readyz"] if get => Route::Ready,
         ["admin", "accounts"] if get => Route::Accounts,
@@ -64,8 +68,8 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         ["admin", "accounts", id] if method == Method::PUT => Route::SetAccount(name(id)),
         ["admin", "accounts", id] if delete => Route::CloseAccount(name(id)),
         ["admin", "accounts", id, "rotate"] if post => Route::RotateKey(name(id)),
-        ["admin", "jobs" | "offers" | "reload" | "accounts"]
-        | ["healthz" | "readyz"]
+        ["admin", "jobs" | "offers" | "reload" | "accounts" | "capacity"]
+        | ["healthz" | "readyz" | "metrics"]
         | ["admin", "accounts", _]
         | ["admin", "accounts", _, "rotate"]
         | ["admin", "jobs", _]

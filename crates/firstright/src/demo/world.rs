@@ -9,7 +9,8 @@ use firstright_core::world::{CapacityKind, Deployment, Provider, World};
 use firstright_sim::cloud::Spec;
 
 use crate::config::{
-    AdminConfig, Config, DeploymentConfig, DialectName, GatewayConfig, KeyConfig, SecretRef, hex_digest,
+    AdminConfig, Config, DeploymentConfig, DialectName, GatewayConfig, KeyConfig, SecretRef, TelemetryConfig,
+    hex_digest,
 };
 use crate::sandbox::Running as Clouds;
 
@@ -199,6 +200,7 @@ pub fn config(
         file: None,
         text: String::new(),
         watch_s: 0,
+        telemetry: TelemetryConfig::default(),
         agreements: Vec::new(),
         data: data.to_path_buf(),
         gateway: GatewayConfig {

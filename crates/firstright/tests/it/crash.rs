@@ -68,15 +68,21 @@ impl Served {
 
     /// SIGTERM, by its id; then what it said to the end.
     pub fn terminate(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        self.said()
+    }
+
+    /// A signal, by its id.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        // It says where it serves a moment before it listens for signals: bit 14 of the mask is SIGTERM's.
+        // It says where it serves a moment before it listens for signals: bit 14 of the mask is SIGTERM's, bit 0 SIGHUP's.
         until("it listens for signals", || {
             let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
             let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-            u64::from_str_radix(mask.trim(), 16).unwrap() >> 14 & 1 == 1
+            let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+            mask >> 14 & 1 == 1 && mask & 1 == 1
         });
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.said()
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Waits for its end.

@@ -161,9 +161,14 @@ impl World {
 
     /// With a recorder in the place of every cloud.
     pub fn before(recorder: &Recorder) -> World {
+        World::before_with(recorder, "")
+    }
+
+    /// The same with more lines of the configuration's `[gateway]`, and behind it.
+    pub fn before_with(recorder: &Recorder, gateway: &str) -> World {
         let folder = Folder::new();
         let clouds = clouds(|_| {});
-        let config = configure_at(&folder, &clouds, |_| recorder.address, LAW, "");
+        let config = configure_at(&folder, &clouds, |_| recorder.address, LAW, gateway);
         World::serve(folder, clouds, &config)
     }
 

@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use super::collect::{Family, METRICS, Metric, Point, Value};
+use super::instrument::{Counter, DURATION, Histogram};
+use super::json::{Object, number};
+use super::line::rfc3339;
+use super::prometheus::{decimal, text};
+use super::trace::{Context, hex_text};
+
+#[test]
+fn a_well_formed_parent_is_gone_on_with_and_nothing_else() {
+    let good = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = Context::read(good).unwrap();
+    assert_eq!(hex_text(&context.trace), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(context.parent.map(|parent| hex_text(&parent)).as_deref(), Some("00f067aa0ba902b7"));
+    assert!(context.sampled && context.span != [0; 8] && Some(context.span) != context.parent);
+    assert_eq!(context.header(context.parent.unwrap()), *good);
+    let bad: [&[u8]; 9] = [
+        b"",
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        b"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        b"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        b"00-4bf92f3577b34da6a3ce929d0e0e473\xff-00f067aa0ba902b7-01",
+        b"00_4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7_01",
+    ];
+    for header in bad {
+        assert_eq!(Context::read(header), None, "{}", String::from_utf8_lossy(header));
+    }
+    let (one, other) = (Context::begin(false), Context::begin(false));
+    assert!(one.trace != other.trace && one.parent.is_none());
+    assert!(
+        Context::read(&one.header(one.span)).is_some_and(|read| !read.sampled && read.trace == one.trace)
+    );
+}
+
+#[test]
+fn no_string_ends_its_line_or_begins_another() {
+    let hostile = "\"}\n{\"status\":200,\u{1b}[2J\r\n\u{0}\u{7f}\u{2028}é\u{1f600}\\";
+    let mut line = Vec::new();
+    let mut object = Object::begin(&mut line);
+    object.text("model", hostile);
+    object.number("n", u64::MAX);
+    object.millis("ms", 1_234_567_899);
+    object.flag("yes", true);
+    object.end();
+    assert!(line.iter().all(|byte| (b' '..=b'~').contains(byte)), "{}", String::from_utf8_lossy(&line));
+    let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(read["model"], hostile);
+    assert_eq!((read["n"].as_u64(), read["ms"].as_f64()), (Some(u64::MAX), Some(1234.567)));
+    let mut zero = Vec::new();
+    number(&mut zero, 0);
+    assert_eq!(zero, b"0");
+}
+
+#[test]
+fn times_are_those_of_the_calendar() {
+    for (seconds, expected) in [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (951_782_400, "2000-02-29T00:00:00.000Z"),
+        (1_709_251_199, "2024-02-29T23:59:59.000Z"),
+        (4_102_444_800, "2100-01-01T00:00:00.000Z"),
+    ] {
+        assert_eq!(rfc3339(seconds * 1_000_000_000), expected);
+    }
+    assert_eq!(rfc3339(1_999_999), "1970-01-01T00:00:00.001Z");
+}
+
+#[test]
+fn a_value_counts_in_the_first_bucket_that_holds_it() {
+    let histogram = Histogram::new(DURATION);
+    for millis in [0, 10, 11, 81_920, 81_921, 1_000_000] {
+        histogram.time(Duration::from_millis(millis));
+    }
+    let (bounds, buckets, sum) = histogram.read();
+    assert_eq!(
+        (buckets.len(), buckets[0], buckets[1], buckets[bounds.len() - 1], buckets[bounds.len()]),
+        (bounds.len() + 1, 2, 1, 1, 2)
+    );
+    assert_eq!(sum, 1_163_862_000_000);
+    let counter = Counter::default();
+    counter.add(2);
+    counter.add(3);
+    assert_eq!(counter.get(), 5);
+}
+
+#[test]
+fn prometheus_reads_names_labels_and_cumulative_buckets() {
+    let find = |name: &str| METRICS.iter().find(|metric| metric.name == name).unwrap();
+    let labels = vec![("gen_ai.operation.name", "a\"b\\c\nd".to_string())];
+    let counts = Value::Histogram(&[10_000_000, 20_000_000], vec![1, 2, 3], 70_000_000);
+    let families = [
+        Family {
+            metric: find("gen_ai.server.request.duration"),
+            points: vec![Point { labels, value: counts }],
+        },
+        Family {
+            metric: find("firstright.ready"),
+            points: vec![Point { labels: vec![], value: Value::Number(1) }],
+        },
+        Family { metric: find("firstright.spills"), points: vec![] },
+    ];
+    let written = text(&families);
+    let name = "gen_ai_server_request_duration_seconds";
+    let label = "gen_ai_operation_name=\"a\\\"b\\\\c\\nd\"";
+    for line in [
+        format!("# TYPE {name} histogram"),
+        format!("{name}_bucket{{{label},le=\"0.01\"}} 1"),
+        format!("{name}_bucket{{{label},le=\"0.02\"}} 3"),
+        format!("{name}_bucket{{{label},le=\"+Inf\"}} 6"),
+        format!("{name}_sum{{{label}}} 0.07"),
+        format!("{name}_count{{{label}}} 6"),
+        "firstright_ready 1".to_string(),
+    ] {
+        assert!(written.lines().any(|one| one == line), "{line}\n{written}");
+    }
+    assert!(!written.contains("spills"));
+    assert_eq!(
+        (decimal(5, false), decimal(0, true), decimal(1, true)),
+        ("5".into(), "0".into(), "0.000000001".into())
+    );
+}
+
+#[test]
+fn every_metric_has_its_own_names() {
+    for (place, metric) in METRICS.iter().enumerate() {
+        let twice = METRICS[..place].iter().any(|one| one.name == metric.name || one.text == metric.text);
+        assert!(!twice, "{}", metric.name);
+        assert!(metric.help.ends_with('.'), "{}", metric.name);
+    }
+}
+
+/// The table of `docs/operating.md` has exactly these rows.
+#[test]
+fn the_documentation_has_a_row_for_each_metric() {
+    let row = |metric: &Metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        format!("| `{}` | `{}` | {kind} | {} |", metric.text, metric.name, metric.help)
+    };
+    let written = include_str!("../../../../docs/operating.md");
+    let (_, table) = written
+        .split_once("| Prometheus | OpenTelemetry | kind | what it says |\n|---|---|---|---|\n")
+        .unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows, METRICS.iter().map(row).collect::<Vec<_>>());
+}
