@@ -49,6 +49,8 @@ pub struct Budgets {
     pub head: Duration,
     /// Between two reads of the body.
     pub gap: Duration,
+    /// From the head to the end of the body. It ends what drips for ever within its gaps.
+    pub total: Duration,
 }
 
 impl Default for Budgets {
@@ -57,6 +59,7 @@ impl Default for Budgets {
             connect: Duration::from_secs(5),
             head: Duration::from_secs(600),
             gap: Duration::from_secs(300),
+            total: Duration::from_secs(3600),
         }
     }
 }

@@ -111,6 +111,8 @@ pub struct GatewayConfig {
     pub first_byte_timeout_s: u64,
     /// Longest silence within a provider's answer.
     pub gap_timeout_s: u64,
+    /// Longest that a provider's whole answer may take.
+    pub answer_timeout_s: u64,
     /// Longest wait for those in flight when asked to stop.
     pub drain_s: u64,
     /// How long, before that, `/readyz` says no while requests are still taken: until load balancers have seen it.
@@ -132,6 +134,7 @@ impl Default for GatewayConfig {
             max_connections: 10_000,
             first_byte_timeout_s: 600,
             gap_timeout_s: 300,
+            answer_timeout_s: 3_600,
             drain_s: 60,
             drain_notice_s: 0,
             forward_headers: Vec::new(),
@@ -389,6 +392,7 @@ impl Config {
         Budgets {
             head: Duration::from_secs(self.gateway.first_byte_timeout_s),
             gap: Duration::from_secs(self.gateway.gap_timeout_s),
+            total: Duration::from_secs(self.gateway.answer_timeout_s),
             ..Budgets::default()
         }
     }

@@ -21,8 +21,12 @@ use crate::config::{Config, DeploymentConfig, read_law};
 /// Deployments that are asked at once: each asks one thing after the other.
 const AT_ONCE: usize = 8;
 /// A word is answered within a minute, or something is wrong.
-const BUDGETS: Budgets =
-    Budgets { connect: Duration::from_secs(5), head: Duration::from_secs(60), gap: Duration::from_secs(60) };
+const BUDGETS: Budgets = Budgets {
+    connect: Duration::from_secs(5),
+    head: Duration::from_secs(60),
+    gap: Duration::from_secs(60),
+    total: Duration::from_secs(120),
+};
 /// In the name of a model that makes embeddings.
 const EMBEDS: [&str; 1] = ["embed"];
 /// In the names of models and stores that take neither chat nor a word to embed: asking would cost more or fail.

@@ -17,8 +17,12 @@ use super::{AuthError, Grant, Health, Secret, TokenUrl};
 use crate::upstream::{Budgets, Client, RequestHead};
 
 /// How long a fetch may take. Metadata services take seconds on a young machine.
-const BUDGETS: Budgets =
-    Budgets { connect: Duration::from_secs(5), head: Duration::from_secs(15), gap: Duration::from_secs(5) };
+const BUDGETS: Budgets = Budgets {
+    connect: Duration::from_secs(5),
+    head: Duration::from_secs(15),
+    gap: Duration::from_secs(5),
+    total: Duration::from_secs(15),
+};
 /// A token is not used in its last seconds: a request takes its time to where it is checked.
 const MARGIN: Duration = Duration::from_secs(30);
 /// The pause after a failed fetch; doubled with each further one.

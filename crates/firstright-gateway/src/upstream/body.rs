@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
+use super::Budgets;
 use super::connection::Connection;
 use super::pool::Pool;
 use super::response::{Framing, Taken};
@@ -21,6 +23,8 @@ pub enum BodyError {
     Broken(io::ErrorKind),
     /// Nothing came within the budget between two reads.
     GapTimeout,
+    /// It came, but not all of it within the budget for the whole.
+    TotalTimeout,
     /// The body is not what its coding says.
     Chunked(BadChunk),
     /// More than this many bytes where a whole was asked for.
@@ -33,6 +37,7 @@ impl std::fmt::Display for BodyError {
             Self::Truncated => f.write_str("read the provider's answer to its end: the connection ended"),
             Self::Broken(kind) => write!(f, "read the provider's answer to its end: {kind}"),
             Self::GapTimeout => f.write_str("read more of the provider's answer in time"),
+            Self::TotalTimeout => f.write_str("read all of the provider's answer in time"),
             Self::Chunked(bad) => write!(f, "read the provider's answer: {bad}"),
             Self::TooLarge(bytes) => {
                 write!(f, "take the provider's answer: it is larger than `{bytes}` bytes")
@@ -54,6 +59,8 @@ pub struct Body {
     failed: Option<BodyError>,
     keep: bool,
     gap: Duration,
+    /// When all of it has to be here; none if that is further away than the clock can say.
+    end: Option<Instant>,
     pool: Rc<Pool>,
 }
 
@@ -62,10 +69,20 @@ impl Body {
         connection: Connection,
         framing: Framing,
         keep: bool,
-        gap: Duration,
+        budgets: &Budgets,
         pool: Rc<Pool>,
     ) -> Self {
-        Self { connection: Some(connection), framing, ready: Bytes::new(), failed: None, keep, gap, pool }
+        let (gap, end) = (budgets.gap, Instant::now().checked_add(budgets.total));
+        Self {
+            connection: Some(connection),
+            framing,
+            ready: Bytes::new(),
+            failed: None,
+            keep,
+            gap,
+            end,
+            pool,
+        }
     }
 
     /// Takes what came with the head.
@@ -77,7 +94,7 @@ impl Body {
                 if self.framing.is_end() {
                     self.finish();
                 } else if let Some(connection) = &mut self.connection {
-                    connection.deadline.set(self.gap);
+                    connection.deadline.set_before(self.gap, self.end);
                 }
             }
             Err(error) => self.fail(error),
@@ -109,9 +126,11 @@ impl Body {
             match read {
                 Poll::Ready(Ok(Ok(Some((bytes, has_surplus))))) => {
                     self.keep &= !has_surplus;
-                    connection.deadline.set(self.gap);
+                    let in_time = connection.deadline.set_before(self.gap, self.end);
                     if self.framing.is_end() {
                         self.finish();
+                    } else if !in_time {
+                        self.fail(BodyError::TotalTimeout);
                     }
                     if !bytes.is_empty() {
                         return Poll::Ready(Some(Ok(bytes)));
@@ -126,7 +145,10 @@ impl Body {
                 Poll::Ready(Ok(Err(bad))) => self.fail(BodyError::Chunked(bad)),
                 Poll::Ready(Err(error)) => self.fail(BodyError::Broken(error.kind())),
                 Poll::Pending => match connection.deadline.poll(cx) {
-                    Poll::Ready(()) => self.fail(BodyError::GapTimeout),
+                    Poll::Ready(()) => self.fail(match self.end {
+                        Some(end) if Instant::now() >= end => BodyError::TotalTimeout,
+                        _ => BodyError::GapTimeout,
+                    }),
                     Poll::Pending => return Poll::Pending,
                 },
             }

@@ -23,6 +23,16 @@ impl Deadline {
         self.at = Instant::now().checked_add(budget);
     }
 
+    /// Sets the deadline `budget` from now, and no later than `end`; false if that has passed already.
+    pub(super) fn set_before(&mut self, budget: Duration, end: Option<Instant>) -> bool {
+        let now = Instant::now();
+        self.at = match (now.checked_add(budget), end) {
+            (Some(at), Some(end)) => Some(at.min(end)),
+            (at, end) => at.or(end),
+        };
+        end.is_none_or(|end| now < end)
+    }
+
     /// Ready when the deadline has passed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };

@@ -194,7 +194,7 @@ pub(super) async fn exchange(
     let Arrived { head, first, taken } = *arrived;
     let reused = connection.reused;
     let is_written = matches!(writing, Writing::Done(_));
-    let mut body = Body::new(connection, head.framing, head.keep && is_written, budgets.gap, pool.clone());
+    let mut body = Body::new(connection, head.framing, head.keep && is_written, budgets, pool.clone());
     body.start(first, taken);
     Ok(Response { status: head.status, headers: head.headers, body, reused })
 }

@@ -327,6 +327,43 @@ fn budgets_for_the_head_and_for_each_gap() {
 }
 
 #[test]
+fn what_drips_within_its_gaps_ends_with_the_budget_for_the_whole() {
+    run(async {
+        let (gap, total) = (Duration::from_secs(10), Duration::from_secs(30));
+        let budgets = Budgets { gap, total, ..Budgets::default() };
+        let provider = Provider::start().await;
+        let (client, target) = (Client::new(PoolLimits::default()), target(&provider));
+        let get = client.send(&target, RequestHead::new("GET", &target, "/").unwrap(), vec![], &budgets);
+        let (sent, mut stream) = tokio::join!(get, async {
+            let mut stream = provider.accept().await;
+            read_message(&mut stream).await;
+            write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n").await;
+            stream
+        });
+        let mut body = sent.unwrap().body;
+        let start = Instant::now();
+        let drip = async {
+            for _ in 0..5 {
+                sleep(Duration::from_secs(6)).await;
+                write(&mut stream, "a").await;
+            }
+            read_to_end(&mut stream).await
+        };
+        let read = async {
+            loop {
+                if let Err(error) = body.next().await.unwrap() {
+                    break error;
+                }
+            }
+        };
+        let (error, left) = tokio::join!(read, drip);
+        assert_eq!((error, left.as_str()), (BodyError::TotalTimeout, ""), "and the connection is closed");
+        assert_eq!(start.elapsed().as_secs(), 30);
+        assert!(body.next().await.is_none());
+    });
+}
+
+#[test]
 fn what_is_ready_comes_in_one_piece() {
     run(async {
         let provider = Provider::start().await;
