@@ -10,3 +10,4 @@ pub mod cloud;
 pub mod traces;
 pub mod replay;
 pub mod auditor;
+pub mod shares;

@@ -2,6 +2,7 @@
 //! models, time is the trace's, and the journal that comes out is a journal like any other.
 
 mod calls;
+mod day;
 mod jobs;
 
 use std::cmp::Reverse;
@@ -15,6 +16,7 @@ use firstright_core::units::{DAY, Timestamp};
 use firstright_core::world::World;
 
 pub use calls::{CallRun, calls, calls_law};
+pub use day::{Arrangement, day_law, provisioned};
 pub use jobs::{JobRun, Policy, jobs, jobs_law};
 
 /// When every trace begins: 2026-01-01T00:00:00Z.

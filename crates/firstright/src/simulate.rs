@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use firstright_core::journal::verify;
-use firstright_core::units::{HOUR, MINUTE, SECOND, Span};
+use firstright_core::units::{HOUR, MINUTE, Money, SECOND, Span};
 use firstright_sim::auditor::{Audit, Auditor};
-use firstright_sim::replay::{self, Policy};
+use firstright_sim::replay::{self, Arrangement, Policy};
+use firstright_sim::shares::Shares;
 
 /// Feed a trace of jobs or calls through the law, and verify and audit what comes of it.
 #[derive(Parser)]
@@ -69,6 +70,33 @@ struct Calls {
     /// What a call reserves for its answer, which nobody knows before it is there.
     #[arg(long, default_value_t = 500)]
     max_output: u64,
+    /// A world made to the trace's measure, with its tenants, instead of the built-in one: who may serve in it?
+    #[arg(long, value_enum, conflicts_with = "agreements")]
+    arrangement: Option<Arranged>,
+    /// Write the law that is simulated here.
+    #[arg(long, value_name = "FILE")]
+    write_law: Option<PathBuf>,
+}
+
+/// Who may serve in a world made to a trace's measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Arranged {
+    /// A holder first, by a standing first refusal and a commitment; then the others.
+    Contract,
+    /// The holder alone.
+    HolderOnly,
+    /// Whoever is the cheapest with room; what was committed is owed all the same.
+    CheapestOnly,
+}
+
+impl From<Arranged> for Arrangement {
+    fn from(arranged: Arranged) -> Arrangement {
+        match arranged {
+            Arranged::Contract => Arrangement::Contract,
+            Arranged::HolderOnly => Arrangement::HolderOnly,
+            Arranged::CheapestOnly => Arrangement::CheapestOnly,
+        }
+    }
 }
 
 /// What a holder does that has no room when it is asked.
@@ -146,8 +174,15 @@ fn calls(args: &Calls) -> Result<(), SimulateError> {
     let trace = firstright_sim::traces::calls(&name, reader).map_err(|error| error.to_string())?;
     let law = match input::law(&args.files.agreements)? {
         Some(law) => law,
-        None => replay::calls_law(&trace, args.holder_tokens_per_minute),
+        None => match args.arrangement {
+            Some(arranged) => replay::day_law(&trace, arranged.into()),
+            None => replay::calls_law(&trace, args.holder_tokens_per_minute),
+        },
     };
+    if let (Some(path), [(_, text)]) = (&args.write_law, &law[..]) {
+        std::fs::write(path, text)
+            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+    }
     let began = Instant::now();
     let run = replay::calls(&trace, law, args.max_output)?;
     let took = began.elapsed();
@@ -165,6 +200,16 @@ fn calls(args: &Calls) -> Result<(), SimulateError> {
         run.overflow_tokens,
         percent(run.overflow_tokens, run.tokens),
     );
+    if args.arrangement.is_some() {
+        let mut shares = Shares::default();
+        verify(&run.journal, true, |record, _| shares.record(record));
+        let _ = write!(out, "{shares}");
+        let (committed, spent) = (replay::commitment(&trace), shares.cost_of("microsoft"));
+        let missing = Money((committed.0 - spent.0).max(0));
+        let together = Money(shares.cost().0 + missing.0);
+        let _ =
+            writeln!(out, "committed {committed} USD, of which missing {missing}: {together} USD together");
+    }
     finish(&args.files, &run.journal, took, out)
 }
 

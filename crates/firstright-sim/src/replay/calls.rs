@@ -17,7 +17,7 @@ const FIRST_TOKEN: u64 = 300_000_000;
 /// Between tokens: fifty a second, in nanoseconds.
 const TOKEN: u64 = 20_000_000;
 /// The tenant of a trace that names none.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 
 /// What came of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,8 +80,8 @@ fn tenant_name(tenant: &str) -> String {
     tenant.replace('/', "-")
 }
 
-/// Feeds the calls through a broker under this law. `max_output` is what each call reserves for its answer: the trace's
-/// own length is not known before it is there.
+/// Feeds the calls through a broker under this law. `max_output` is what each call reserves for its answer, since the
+/// trace's own length is not known before it is there; 0 reserves that length, as callers do that ask for so much.
 ///
 /// # Errors
 /// If the law is refused, or no deployment of it serves a model of the trace.
@@ -99,8 +99,10 @@ pub fn calls(
         let Some(model) = world.find_model(&row.model) else {
             return Err(format!("failed to replay call {number}: no deployment serves `{}`", row.model));
         };
-        let tenant = tenant_of(world, &tenant_name(row.tenant.as_deref().unwrap_or(ALL)));
+        let name = row.tenant.as_deref().unwrap_or(ALL);
+        let tenant = world.find_tenant(name).unwrap_or_else(|| tenant_of(world, &tenant_name(name)));
         let (id, input) = (CallId(number), row.prompt_tokens);
+        let max_output = if max_output == 0 { row.output_tokens } else { max_output };
         run.out.calls += 1;
         let call = Call::new(id, tenant, model, input, max_output);
         let decisions = run.book.step(at, &Fact::CallArrived(call));
