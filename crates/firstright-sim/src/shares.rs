@@ -123,15 +123,7 @@ impl Shares {
         }
     }
 
-    /// What a party's providers cost.
-    pub fn cost_of(&self, party: &str) -> Money {
-        let Some(world) = &self.world else { return Money::ZERO };
-        let party = world.find_party(party);
-        let own = self.providers.iter().filter(|(id, _)| Some(world.provider(**id).party) == party);
-        Money(own.map(|(_, share)| share.cost.0).sum())
-    }
-
-    /// What everybody's cost.
+    /// What usage cost, all providers together.
     pub fn cost(&self) -> Money {
         Money(self.providers.values().map(|share| share.cost.0).sum())
     }

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use firstright_core::journal::verify;
 use firstright_core::text;
 use firstright_core::world::World;
+use firstright_sim::shares::Shares;
 use firstright_sim::traces::{self, TraceCall};
 
 use crate::config::read_law;
@@ -33,6 +35,9 @@ pub struct Args {
     /// Play it so many times faster than it was; the world is made as many times larger.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     speed: u64,
+    /// Play only what came in the first so many minutes of the trace.
+    #[arg(long, value_name = "MINUTES")]
+    first: Option<u64>,
     /// Make the world so many times larger, instead of as many as the speed.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     scale: Option<u64>,
@@ -104,7 +109,8 @@ pub fn run(args: &Args) -> Result<(), String> {
     }
     running.stop();
     drop(clouds);
-    report(&data)
+    report(&data)?;
+    if args.trace.is_some() { shares(&data) } else { Ok(()) }
 }
 
 /// Shows the state every second, for ever.
@@ -142,6 +148,9 @@ fn arrivals(args: &Args, law: &World) -> Result<Vec<TraceCall>, String> {
         }
     }
     .map_err(|error| error.to_string())?;
+    if let Some(minutes) = args.first {
+        arrivals.retain(|arrival| arrival.t_ms < minutes.saturating_mul(60_000));
+    }
     let most = |model: &String| law.deployments.iter().filter(|one| law.model(one.model) == model).count();
     let model = law.models.iter().max_by_key(|model| most(model)).cloned().unwrap_or_default();
     let may = |tenant: &&firstright_core::world::Tenant| firstright_core::scope::any(&tenant.models, &model);
@@ -166,6 +175,15 @@ fn free(address: SocketAddr) -> Result<SocketAddr, String> {
     let bound = TcpListener::bind(address).or_else(|_| TcpListener::bind(SocketAddr::new(address.ip(), 0)));
     let bound = bound.and_then(|listener| listener.local_addr());
     bound.map_err(|error| format!("failed to listen on `{address}`: {error}"))
+}
+
+/// Who served, on what grounds, after what waits: from the record alone.
+fn shares(data: &Path) -> Result<(), String> {
+    let (_, bytes) = crate::record::read(data)?;
+    let mut shares = Shares::default();
+    verify(&bytes, true, |record, _| shares.record(record));
+    println!("\n{shares}");
+    Ok(())
 }
 
 /// What the record says at the end, from the record alone.

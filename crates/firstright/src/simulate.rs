@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use firstright_core::journal::verify;
-use firstright_core::units::{HOUR, MINUTE, Money, SECOND, Span};
+use firstright_core::units::{HOUR, MINUTE, Money, Rounding, SECOND, Span};
 use firstright_sim::auditor::{Audit, Auditor};
 use firstright_sim::replay::{self, Arrangement, Policy};
 use firstright_sim::shares::Shares;
@@ -81,11 +81,11 @@ struct Calls {
 /// Who may serve in a world made to a trace's measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Arranged {
-    /// A holder first, by a standing first refusal and a commitment; then the others.
+    /// A holder first, by a standing first refusal and with provisioned capacity; then the others.
     Contract,
-    /// The holder alone.
+    /// The holder alone, with the same provisioned capacity.
     HolderOnly,
-    /// Whoever is the cheapest with room; what was committed is owed all the same.
+    /// Whoever is the cheapest with room; nothing is provisioned.
     CheapestOnly,
 }
 
@@ -204,11 +204,14 @@ fn calls(args: &Calls) -> Result<(), SimulateError> {
         let mut shares = Shares::default();
         verify(&run.journal, true, |record, _| shares.record(record));
         let _ = write!(out, "{shares}");
-        let (committed, spent) = (replay::commitment(&trace), shares.cost_of("microsoft"));
-        let missing = Money((committed.0 - spent.0).max(0));
-        let together = Money(shares.cost().0 + missing.0);
-        let _ =
-            writeln!(out, "committed {committed} USD, of which missing {missing}: {together} USD together");
+        let (usage, fixed) = (shares.cost(), replay::provisioned(&trace));
+        let cents = |sum: Money| sum.to_cents(Rounding::HalfEven);
+        let _ = writeln!(
+            out,
+            "provisioned capacity, used or not: {} USD; with it {} USD",
+            cents(fixed),
+            cents(Money(usage.0 + fixed.0))
+        );
     }
     finish(&args.files, &run.journal, took, out)
 }
