@@ -215,7 +215,7 @@ fn deployment(
         id,
         model: model.to_string(),
         capacity,
-        price: Price::default(),
+        price: Price::new(),
         endpoint,
     });
     Some(backend.party.clone())

@@ -62,14 +62,8 @@ pub enum Capacity {
     Concurrent(u64),
 }
 
-/// Prices for a million tokens, and of a request, written out.
-#[derive(Debug, Default)]
-pub struct Price {
-    pub input: Option<String>,
-    pub cached_input: Option<String>,
-    pub output: Option<String>,
-    pub request: Option<String>,
-}
+/// Prices by the law's keys, written out with their units.
+pub type Price = Vec<(&'static str, String)>;
 
 /// Where a deployment is, and in what language it is spoken to.
 #[derive(Debug)]
@@ -93,6 +87,10 @@ pub enum Proof {
     Entra { tenant: String, client: String, secret: String },
     /// The Azure identity of the machine.
     ManagedIdentity { client: Option<String> },
+    /// An access key of AWS, its parts in variables.
+    Amazon { region: String, id: String, secret: String, session: Option<String> },
+    /// A user's signing key at Oracle.
+    Oracle { tenancy: String, user: String, fingerprint: String, file: String },
     /// A Google service account, by its key's file or the machine's own.
     Google { file: Option<String> },
 }

@@ -180,7 +180,11 @@ fn check_changes(name: &str, file: &str, import: fn(PathBuf) -> Result<Import, S
     let text = std::fs::read_to_string(fixture(file)).unwrap();
     let documents = yaml::read(file, &text, &mut 0).unwrap().all;
     let leaves: usize = documents.iter().map(|root| root.leaves().len()).sum();
-    for (at, change) in (0..leaves).flat_map(|at| CHANGES.map(|change| (at, change))) {
+    // Each value has three of the changes, and its neighbours have the others.
+    let three = |at: usize| {
+        (0..CHANGES.len()).filter(move |nth| (at + nth) % 3 == 0).map(move |nth| (at, CHANGES[nth]))
+    };
+    for (at, change) in (0..leaves).flat_map(three) {
         let mut leaf = 0;
         let changed = |own: usize| (own == at).then_some(change);
         let texts: Vec<String> = documents.iter().map(|root| json(root, &mut leaf, &changed)).collect();
@@ -324,6 +328,8 @@ fn what_is_exact_decides_what_is_written() {
         }
         let changed = |own: usize| (own == at).then_some(Change::Value("7"));
         let import = of_text("exact", &json(&documents[0], &mut 0, &changed), litellm).unwrap();
-        assert_ne!(whole(&import), written, "{} is exact and decides nothing", leaf.path);
+        let mut now = import.report.entries().iter().filter(|one| *one.path == *leaf.path);
+        let still = now.all(|one| one.grade == Grade::Exact);
+        assert!(!still || whole(&import) != written, "{} is exact and decides nothing", leaf.path);
     }
 }

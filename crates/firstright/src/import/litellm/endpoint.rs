@@ -57,9 +57,14 @@ pub(super) fn place(
         Reach::Written => compatible(known.party, prefix, base, None, name)?,
         Reach::Azure => azure(item, base, name, environment, import)?,
         Reach::Vertex => vertex(item, name, environment, import)?,
-        Reach::Bedrock | Reach::Anthropic | Reach::Oci => {
-            return Err(format!("the language of `{prefix}` is not one that is imported yet"));
+        Reach::Anthropic => {
+            let mut place =
+                compatible(known.party, prefix, base, Some("https://api.anthropic.com/v1"), name)?;
+            (place.sure, place.note) = (false, ", Anthropic's OpenAI-compatible endpoint");
+            place
         }
+        Reach::Bedrock => bedrock(item, name, environment),
+        Reach::Oci => oci(item, name, environment),
     };
     locate(item, &mut place, import);
     place.default_key = proof::proof(item, known, environment, &mut place, import);
@@ -251,6 +256,51 @@ fn vertex(
     place.jurisdiction = region::jurisdiction(&location).unwrap_or(UNKNOWN).to_string();
     place.region = location;
     Ok(place)
+}
+
+/// Amazon's OpenAI-compatible endpoint of a region. LiteLLM writes the route before the model: `converse/…`.
+fn bedrock(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
+    let name = ["converse/", "invoke/", "converse_like/"]
+        .iter()
+        .find_map(|route| name.strip_prefix(route))
+        .unwrap_or(name);
+    let region = regional(item, "aws_region_name", "AWS_REGION", environment);
+    let url = format!("https://bedrock-runtime.{region}.amazonaws.com/openai/v1");
+    let note = ", Bedrock's OpenAI-compatible endpoint, which does not have every model";
+    let endpoint =
+        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
+    in_region(unplaced("amazon", &format!("bedrock-{region}"), endpoint, false, note), region)
+}
+
+/// Oracle's OpenAI-compatible endpoint of a region.
+fn oci(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
+    let region = regional(item, "oci_region", "OCI_REGION", environment);
+    let url = format!("https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1");
+    let note = ", Oracle's OpenAI-compatible endpoint, which does not have Cohere's models";
+    let endpoint =
+        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
+    in_region(unplaced("oracle", &format!("oci-{region}"), endpoint, false, note), region)
+}
+
+/// A region's name that may stand in a host; `fill-in` if there is none.
+fn regional(item: &Item<'_>, key: &str, variable: &str, environment: Environment<'_>) -> String {
+    let node = item.param(key);
+    let text = match node.map(|node| (node, reference(node))) {
+        Some((_, Some(variable))) => environment(variable),
+        Some((node, None)) => node.text().map(str::to_string),
+        None => environment(variable),
+    };
+    let plain =
+        |text: &String| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    text.filter(plain).unwrap_or("fill-in".to_string())
+}
+
+fn in_region(mut place: Place, region: String) -> Place {
+    if region != "fill-in" {
+        place.jurisdiction = region::jurisdiction(&region).unwrap_or(UNKNOWN).to_string();
+        place.region = region;
+    }
+    place
 }
 
 /// Where it stands: what is written, then what an Azure resource's name tells, then tags.

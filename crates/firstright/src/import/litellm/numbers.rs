@@ -104,36 +104,45 @@ fn tokens(item: &Item<'_>, import: &mut Import) -> Option<u64> {
     Some(sum)
 }
 
+/// LiteLLM's key, the power of ten between its unit and the law's, the law's key and unit.
+const RATES: [(&str, i32, &str, &str); 10] = [
+    ("input_cost_per_token", 6, "input", "Mtok"),
+    ("cache_read_input_token_cost", 6, "cached-input", "Mtok"),
+    ("cache_creation_input_token_cost", 6, "cache-write", "Mtok"),
+    ("output_cost_per_token", 6, "output", "Mtok"),
+    ("output_cost_per_reasoning_token", 6, "reasoning", "Mtok"),
+    ("input_cost_per_audio_token", 6, "audio-input", "Mtok"),
+    ("output_cost_per_audio_token", 6, "audio-output", "Mtok"),
+    ("output_cost_per_image", 0, "image", "image"),
+    ("input_cost_per_character", 6, "character", "Mchar"),
+    ("input_cost_per_request", 0, "request", "request"),
+];
+
 /// Prices: the entry's own, in `litellm_params` or `model_info`.
 pub(super) fn price(item: &Item<'_>, id: &str, import: &mut Import) -> Price {
-    let mut rate = |key: &str, power: i32, what: &str| {
+    let mut price = Price::new();
+    for (key, power, ours, unit) in RATES {
         let (node, shadowed) = match (item.params.get(key), item.info(key)) {
             (Some(node), other) => (node, other),
             (None, Some(node)) => (node, None),
-            (None, None) => return None,
+            (None, None) => continue,
         };
         if let Some(shadowed) = shadowed {
             import.report.unsupported(shadowed, "the same key in `litellm_params` goes before it");
         }
-        let text = node.text().and_then(|text| decimal::parse(text)?.times_ten_to(power).written());
-        match &text {
-            Some(sum) => import.report.exact(node, format!("`{id}`: {sum} USD for {what}")),
+        match node.text().and_then(|text| decimal::parse(text)?.times_ten_to(power).written()) {
+            Some(sum) => {
+                import.report.exact(node, format!("`{id}`: {ours} = \"{sum} USD/{unit}\""));
+                price.push((ours, format!("{sum} USD/{unit}")));
+            }
             None => {
-                import.report.manual(node, "not a price that can be counted exactly: write it in the law")
+                import.report.manual(node, "not a price that can be counted exactly: write it in the law");
             }
         }
-        text
-    };
-    let mut price = Price {
-        input: rate("input_cost_per_token", 6, "a million tokens of input"),
-        cached_input: rate("cache_read_input_token_cost", 6, "a million tokens of cached input"),
-        output: rate("output_cost_per_token", 6, "a million tokens of output"),
-        request: rate("input_cost_per_request", 0, "a request"),
-    };
-    if price.input.is_none() && price.output.is_none() && price.request.is_none() {
-        price = Price::default();
+    }
+    if price.is_empty() {
         let why = if item.info("ptu_count").is_some() {
-            "no price is written: what these units serve counts nothing until the law gives `price`"
+            "no price is written: provisioned capacity is paid by the hour"
         } else {
             "no price is written, and LiteLLM's own list is not read: unpriced, and so chosen last, until the law gives \
              `price`"

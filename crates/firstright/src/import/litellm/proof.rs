@@ -23,6 +23,8 @@ pub(super) fn proof(
     let found = match known.reach {
         Reach::Azure => azure(item, environment, place, import),
         Reach::Vertex => Some(google(item, import)),
+        Reach::Bedrock => Some(amazon(item, place, import)),
+        Reach::Oci => oracle(item, environment, import),
         _ => None,
     };
     if let Some(found) = found {
@@ -118,4 +120,64 @@ fn google(item: &Item<'_>, import: &mut Import) -> Proof {
             Proof::Google { file: Some("service-account.json".to_string()) }
         }
     }
+}
+
+/// An access key of AWS: its parts by reference, or in the variables that Amazon's libraries read.
+fn amazon(item: &Item<'_>, place: &Place, import: &mut Import) -> Proof {
+    let mut part = |key: &str, usual: &str| {
+        let Some(node) = item.param(key) else { return None };
+        Some(match reference(node) {
+            Some(variable) => {
+                import.report.exact(node, format!("in the variable `{variable}`"));
+                variable.to_string()
+            }
+            None => moved(node, usual, import),
+        })
+    };
+    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    let parts = (part("aws_access_key_id", id), part("aws_secret_access_key", secret));
+    let session = part("aws_session_token", "AWS_SESSION_TOKEN");
+    if parts.0.is_none() {
+        let told =
+            "no access key is written: it is read from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`";
+        import.report.approximate(item.model, told);
+    }
+    let region = place.endpoint.url.split('.').nth(1).unwrap_or("").to_string();
+    Proof::Amazon {
+        region,
+        id: parts.0.unwrap_or(id.to_string()),
+        secret: parts.1.unwrap_or(secret.to_string()),
+        session,
+    }
+}
+
+/// A user's signing key, in a file.
+fn oracle(item: &Item<'_>, environment: Environment<'_>, import: &mut Import) -> Option<Proof> {
+    let mut plain = |key: &str, what: &str| {
+        let node = item.param(key)?;
+        let text = match reference(node) {
+            Some(variable) => environment(variable),
+            None => node.text().map(str::to_string),
+        };
+        let known = text.filter(|text| !is_address(text) && !text.contains('\n') && text.len() < 300);
+        match &known {
+            Some(_) => import.report.exact(node, format!("`{what}` of the credential")),
+            None => import.report.manual(node, format!("not known here: write `{what}` of the credential")),
+        }
+        Some(known.unwrap_or("fill-in".to_string()))
+    };
+    let (tenancy, user) = (plain("oci_tenancy", "tenancy")?, plain("oci_user", "user")?);
+    let fingerprint = plain("oci_fingerprint", "fingerprint")?;
+    let file = plain("oci_key_file", "private-key").unwrap_or("oci.pem".to_string());
+    if let Some(node) = item.param("oci_key") {
+        import
+            .report
+            .manual(node, format!("a key stands in the source and is not copied: put it into `{file}`"));
+    }
+    if let Some(node) = item.param("oci_compartment_id") {
+        import
+            .report
+            .manual(node, "requests must name the compartment: forward `CompartmentId` from callers");
+    }
+    Some(Proof::Oracle { tenancy, user, fingerprint, file })
 }

@@ -66,7 +66,7 @@ const CREDENTIALS: [&str; 16] = [
 ];
 
 /// Keys of `model_info`.
-const INFO: [Word; 22] = [
+const INFO: [Word; 18] = [
     ("mode", Approximate, "the path that is called decides the operation"),
     ("base_model", Approximate, "nothing is looked up by it but what provisioned units give"),
     ("max_tokens", Approximate, "the provider says itself what is too long; then another is tried"),
@@ -83,12 +83,16 @@ const INFO: [Word; 22] = [
     ("ptu_effective_to", Unsupported, "a term of units without their number"),
     ("cost_per_ptu_per_hour", Unsupported, "a price of units without their number"),
     ("ptu_shares", Manual, "shares of bought units are not kept apart: limit each tenant's account"),
-    ("input_cost_per_second", Unsupported, "prices are of tokens and requests"),
-    ("output_cost_per_second", Unsupported, "prices are of tokens and requests"),
-    ("input_cost_per_character", Unsupported, "prices are of tokens and requests"),
-    ("output_cost_per_character", Unsupported, "prices are of tokens and requests"),
-    ("cache_creation_input_token_cost", Unsupported, "tokens written to a cache cost what input costs"),
-    ("output_cost_per_reasoning_token", Unsupported, "reasoning costs what output costs"),
+    (
+        "input_cost_per_second",
+        Unsupported,
+        "a minute of audio has a price, a second of it has none: write `minute`",
+    ),
+    (
+        "output_cost_per_second",
+        Unsupported,
+        "a minute of audio has a price, a second of it has none: write `minute`",
+    ),
     ("health_check_model", Unsupported, "health is learnt from real calls"),
     ("db_model", Exact, "says where LiteLLM keeps the entry"),
     ("created_by", Unsupported, "who wrote an entry is for your version control"),

@@ -85,16 +85,7 @@ fn capacity(capacity: Capacity) -> String {
 }
 
 fn price(price: &Price) -> String {
-    let rate = |key: &str, sum: &Option<String>, per: &str| {
-        sum.as_ref().map(|sum| format!("{key} = \"{sum} USD/{per}\""))
-    };
-    let rates = [
-        rate("input", &price.input, "Mtok"),
-        rate("cached-input", &price.cached_input, "Mtok"),
-        rate("output", &price.output, "Mtok"),
-        rate("request", &price.request, "request"),
-    ];
-    rates.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    price.iter().map(|(key, sum)| format!("{key} = {}", quoted(sum))).collect::<Vec<_>>().join(", ")
 }
 
 /// One agreement a party, with a standing first refusal for each model that it is to be asked for first.
@@ -224,6 +215,24 @@ pub fn auth(proof: &Proof) -> String {
             let client = client.as_ref().map(|client| format!(" client-id = {} ", quoted(client)));
             format!("{{ managed-identity = {{{}}} }}", client.unwrap_or_default())
         }
+        Proof::Amazon { region, id, secret, session } => {
+            let session =
+                session.as_ref().map(|name| format!(", session-token = {{ env = {} }}", quoted(name)));
+            format!(
+                "{{ aws = {{ region = {}, access-key-id = {{ env = {} }}, secret-access-key = {{ env = {} }}{} }} }}",
+                quoted(region),
+                quoted(id),
+                quoted(secret),
+                session.unwrap_or_default()
+            )
+        }
+        Proof::Oracle { tenancy, user, fingerprint, file } => format!(
+            "{{ oci = {{ tenancy = {}, user = {}, fingerprint = {}, private-key = {{ file = {} }} }} }}",
+            quoted(tenancy),
+            quoted(user),
+            quoted(fingerprint),
+            quoted(file)
+        ),
         Proof::Google { file: Some(file) } => {
             format!("{{ gcp = {{ service-account = {{ file = {} }} }} }}", quoted(file))
         }
