@@ -7,7 +7,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use super::plan::{Capacity, Deployment, Endpoint, Plan, Price, Proof, Tenant, id_of, is_address};
+use super::plan::{Capacity, Deployment, Endpoint, OPERATOR, Plan, Price, Proof, Tenant, id_of, is_address};
 use super::yaml::{self, Kind, Node};
 use super::{Import, read};
 use backends::Backend;
@@ -203,11 +203,11 @@ fn deployment(
             .manual(name, format!("`{id}` has no price in the source: unpriced until the law gives `price`"));
     }
     let endpoint = Endpoint {
-        url: backend.url.clone(),
         dialect: backend.dialect,
         version: backend.version.clone(),
-        name: sent.to_string(),
         proof: backend.key.clone().map_or(Proof::None, Proof::Key),
+        private: backend.party == OPERATOR,
+        ..Endpoint::open_ai(backend.url.clone(), sent)
     };
     let provider =
         import.plan.provider(&backend.name, &backend.party, &backend.region, &backend.jurisdiction);

@@ -73,6 +73,25 @@ pub struct Endpoint {
     pub version: Option<String>,
     pub name: String,
     pub proof: Proof,
+    /// The compartment at Oracle, which requests must name.
+    pub compartment: Option<String>,
+    /// May its host's name lead to a private address? For servers of the operator's own.
+    pub private: bool,
+}
+
+impl Endpoint {
+    /// An endpoint that speaks OpenAI's language, and asks nobody who calls.
+    pub fn open_ai(url: String, name: &str) -> Endpoint {
+        Endpoint {
+            url,
+            dialect: Dialect::OpenAi,
+            version: None,
+            name: name.to_string(),
+            proof: Proof::None,
+            compartment: None,
+            private: false,
+        }
+    }
 }
 
 /// How an endpoint is told who calls.

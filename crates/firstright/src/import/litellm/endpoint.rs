@@ -4,7 +4,7 @@ use super::Environment;
 use super::models::Item;
 use super::proof;
 use crate::import::known::{self, Reach};
-use crate::import::plan::{Dialect, Endpoint, OPERATOR, Proof, UNKNOWN, id_of};
+use crate::import::plan::{Dialect, Endpoint, OPERATOR, UNKNOWN, id_of};
 use crate::import::yaml::Node;
 use crate::import::{Import, address, host, place as region, reference};
 
@@ -138,14 +138,17 @@ fn compatible(
     let (party, note) = match own.then(|| owner(host(&url))) {
         None => (party, ""),
         Some(Some(owner)) => (owner, ""),
-        Some(None) if party == OPERATOR => (OPERATOR, ", taken for your own server"),
-        Some(None) if prefix == "openai" => (OPERATOR, ", taken for your own server: write whose it is"),
+        Some(None) if party == OPERATOR => {
+            (OPERATOR, ", taken for your own server, at a private address perhaps")
+        }
+        Some(None) if prefix == "openai" => {
+            (OPERATOR, ", taken for your own server, at a private address perhaps: write whose it is")
+        }
         Some(None) => (party, ", at another address than its own"),
     };
     let provider =
         if own { format!("{}-{}", prefix.replace('_', "-"), id_of(host(&url))) } else { prefix.to_string() };
-    let endpoint =
-        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
+    let endpoint = Endpoint { private: party == OPERATOR, ..Endpoint::open_ai(url, name) };
     Ok(unplaced(party, &provider, endpoint, note.is_empty(), note))
 }
 
@@ -214,7 +217,7 @@ fn azure(
         dialect,
         version: dated.map(str::to_string),
         name: name.rsplit('/').next().unwrap_or(name).to_string(),
-        proof: Proof::None,
+        ..Endpoint::open_ai(String::new(), "")
     };
     let provider = format!("azure-{resource}");
     Ok(unplaced("microsoft", &provider, endpoint, base.written && note.is_empty(), note))
@@ -251,7 +254,7 @@ fn vertex(
         "https://{domain}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi"
     );
     let name = if name.contains('/') { name.to_string() } else { format!("google/{name}") };
-    let endpoint = Endpoint { url, dialect: Dialect::OpenAi, version: None, name, proof: Proof::None };
+    let endpoint = Endpoint::open_ai(url, &name);
     let mut place = unplaced("google", &format!("vertex-{location}"), endpoint, true, "");
     place.jurisdiction = region::jurisdiction(&location).unwrap_or(UNKNOWN).to_string();
     place.region = location;
@@ -267,8 +270,7 @@ fn bedrock(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
     let region = regional(item, "aws_region_name", "AWS_REGION", environment);
     let url = format!("https://bedrock-runtime.{region}.amazonaws.com/openai/v1");
     let note = ", Bedrock's OpenAI-compatible endpoint, which does not have every model";
-    let endpoint =
-        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
+    let endpoint = Endpoint::open_ai(url, name);
     in_region(unplaced("amazon", &format!("bedrock-{region}"), endpoint, false, note), region)
 }
 
@@ -277,8 +279,7 @@ fn oci(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
     let region = regional(item, "oci_region", "OCI_REGION", environment);
     let url = format!("https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1");
     let note = ", Oracle's OpenAI-compatible endpoint, which does not have Cohere's models";
-    let endpoint =
-        Endpoint { url, dialect: Dialect::OpenAi, version: None, name: name.to_string(), proof: Proof::None };
+    let endpoint = Endpoint::open_ai(url, name);
     in_region(unplaced("oracle", &format!("oci-{region}"), endpoint, false, note), region)
 }
 

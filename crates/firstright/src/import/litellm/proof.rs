@@ -24,7 +24,10 @@ pub(super) fn proof(
         Reach::Azure => azure(item, environment, place, import),
         Reach::Vertex => Some(google(item, import)),
         Reach::Bedrock => Some(amazon(item, place, import)),
-        Reach::Oci => oracle(item, environment, import),
+        Reach::Oci => {
+            place.endpoint.compartment = compartment(item, environment, import);
+            oracle(item, environment, import)
+        }
         _ => None,
     };
     if let Some(found) = found {
@@ -174,10 +177,23 @@ fn oracle(item: &Item<'_>, environment: Environment<'_>, import: &mut Import) ->
             .report
             .manual(node, format!("a key stands in the source and is not copied: put it into `{file}`"));
     }
-    if let Some(node) = item.param("oci_compartment_id") {
-        import
-            .report
-            .manual(node, "requests must name the compartment: forward `CompartmentId` from callers");
-    }
     Some(Proof::Oracle { tenancy, user, fingerprint, file })
+}
+
+/// The compartment, which goes with every request.
+fn compartment(item: &Item<'_>, environment: Environment<'_>, import: &mut Import) -> Option<String> {
+    let node = item.param("oci_compartment_id")?;
+    let text = match reference(node) {
+        Some(variable) => environment(variable),
+        None => node.text().map(str::to_string),
+    };
+    let plain = |text: &String| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    };
+    let text = text.filter(plain);
+    match &text {
+        Some(_) => import.report.exact(node, "`headers = { compartmentid = … }`"),
+        None => import.report.manual(node, "not known here: write `headers = { compartmentid = … }`"),
+    }
+    text
 }

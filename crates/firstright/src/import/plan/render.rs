@@ -178,7 +178,7 @@ fn with_setting(text: &str, key: &str, value: u64) -> String {
 }
 
 fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
-    let Endpoint { url, dialect, version, name, proof } = endpoint;
+    let Endpoint { url, dialect, version, name, proof, compartment, private } = endpoint;
     let _ = write!(
         out,
         "\n[[deployment]]\nid = {}\nurl = {}\ndialect = \"{}\"\n",
@@ -190,6 +190,12 @@ fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
         let _ = writeln!(out, "version = {}", quoted(version));
     }
     let _ = writeln!(out, "name = {}", quoted(name));
+    if let Some(compartment) = compartment {
+        let _ = writeln!(out, "headers = {{ compartmentid = {} }}", quoted(compartment));
+    }
+    if *private {
+        let _ = writeln!(out, "allow-private = true");
+    }
     match proof {
         Proof::None => {}
         Proof::Key(variable) => {
