@@ -10,6 +10,7 @@ mod gateway;
 mod importing;
 mod inputs;
 mod jobs;
+mod reference;
 mod providers;
 mod operating;
 mod sandbox;
