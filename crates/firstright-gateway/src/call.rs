@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use firstright_core::decision::{Action, Decision, Refusal};
 use firstright_core::fact::{Ending, Fact};
+use firstright_core::usage::Usage;
 use firstright_core::workload::{Call, CallId, Family};
 use firstright_core::world::{DeploymentId, ModelId, ProviderId};
 use firstright_engine::Noted;
@@ -21,6 +22,7 @@ use crate::asked::{Asked, Content};
 use crate::attempt::{Failed, limits_of, observation_of};
 use crate::bound::{self, Bound};
 use crate::endpoint::Endpoint;
+use crate::follow::{self, Pending};
 use crate::handler::{Handling, Unanswered};
 use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
@@ -82,7 +84,7 @@ impl Handling<'_> {
         let attempt =
             async |open: &mut OpenCall, placed: &Placed| self.attempt(client, asked, open, placed).await;
         let (open, placed, answered) = self.decided(asked, call, held, attempt).await?;
-        Ok(self.answer(principal, asked, open, &placed, answered).await?)
+        Ok(self.answer(client, principal, asked, open, &placed, answered).await?)
     }
 
     /// The same for a socket: it is answered once the provider's side is open.
@@ -359,11 +361,13 @@ impl Handling<'_> {
     }
 
     /// Answers with a provider's good answer: whole and settled, or as a stream that is settled at its end.
+    #[expect(clippy::too_many_arguments, reason = "an answer's parts, each named")]
     async fn answer(
         &self,
+        client: &Client,
         principal: &Principal,
         asked: &Asked<'_>,
-        mut open: OpenCall,
+        open: OpenCall,
         placed: &Placed,
         answered: Answered,
     ) -> Result<Answer, No> {
@@ -393,24 +397,14 @@ impl Handling<'_> {
             Ok(body) => body,
             Err(error) => {
                 // It was answered and may be billed, so nobody else is asked: settled by count.
+                let mut open = open;
                 let stepped = open.settle(None, Ending::Cut);
                 self.engine.durable(stepped.record).await;
                 return Err(No::cut(&error));
             }
         };
-        let usage = if operation.is_metered() {
-            let reply = heard.reply(&body);
-            if bound::writes(operation) {
-                open.count(0, body.len().saturating_sub(ENVELOPE) as u64);
-            }
-            open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
-            reply.and_then(|reply| usage_of(reply.usage))
-        } else {
-            // Nothing of a model's was used.
-            Some(firstright_core::usage::Usage::default())
-        };
-        let stepped = open.settle(usage, Ending::Complete);
-        self.engine.durable(stepped.record).await;
+        let record = self.settled(client, asked, open, placed, &heard, &body);
+        self.engine.durable(record).await;
         let body = signer.and_then(|mut signer| signer.push(&body)).map_or(body, Bytes::from);
         let body = heard.given(body).map_err(|error| No::cut(&error.to_string()))?;
         let mut answer = Response::new(Reply::whole(body));
@@ -418,6 +412,39 @@ impl Handling<'_> {
         told.headers(&headers, answer.headers_mut());
         heard.retype(answer.headers_mut(), false);
         Ok(answer)
+    }
+
+    /// Settles a whole answer by what it tells, or follows what it has only begun. Gives the record that has to be on disk
+    /// before the answer goes out: that of the settlement, or of the opening.
+    fn settled(
+        &self,
+        client: &Client,
+        asked: &Asked<'_>,
+        mut open: OpenCall,
+        placed: &Placed,
+        heard: &Heard,
+        body: &[u8],
+    ) -> u64 {
+        let pending = Pending::of(asked.route.operation, &asked.suffix, body).filter(|_| heard.is_plain());
+        if let (Some(pending), Some(endpoint)) = (pending, self.endpoint(placed)) {
+            let setup = self.newest();
+            match follow::follow(pending, open, endpoint.into_owned(), client.clone(), setup) {
+                Ok(()) => return placed.record,
+                Err(given_back) => open = given_back,
+            }
+        }
+        let usage = if heard.operation.is_metered() {
+            let reply = heard.reply(body);
+            if bound::writes(heard.operation) {
+                open.count(0, body.len().saturating_sub(ENVELOPE) as u64);
+            }
+            open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
+            reply.and_then(|reply| usage_of(reply.usage))
+        } else {
+            // Nothing of a model's was used.
+            Some(Usage::default())
+        };
+        open.settle(usage, Ending::Complete).record
     }
 
     /// Signs what the answer names, if it is kept where it was served.

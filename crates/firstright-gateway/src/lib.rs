@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod homes;
 mod asked;
 mod call;
+mod follow;
 mod idempotency;
 mod socket;
 mod spoken;

@@ -15,3 +15,4 @@ mod providers;
 mod operating;
 mod sandbox;
 mod sdk;
+mod threats;

@@ -1,0 +1,202 @@
+//! What can somebody do who means harm? docs/security.md lists the threats; here are the tests of those that no other file
+//! proves.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use firstright_wire::operation::table::{ADMINISTRATIVE, SERVED};
+use serde_json::json;
+
+use crate::crash::Served;
+use crate::world::{
+    Folder, Http, LAW, Recorder, World, ask, bearer, clouds, configure, configure_at, key_of, law,
+};
+
+const STORE: &str = "[[provider.deployment]]\nid = \"ID\"\nmodel = \"store\"\ncapacity = { concurrent = 64 }\n\
+                     price = { request = \"0 USD/request\" }\n\n";
+
+/// Azure and Oracle both keep things; whatever is asked of them is answered with `answer`.
+fn keeping(recorder: &Recorder) -> World {
+    let with = |id: &str, before: &str| (before.to_string(), format!("{}{before}", STORE.replace("ID", id)));
+    let oracle = "[[provider]]\nid = \"oracle-cloud\"";
+    let nordic = "[[provider]]\nid = \"nordic-cloud\"";
+    let changes = [with("azure-store", oracle), with("oracle-store", nordic)];
+    let changes: Vec<_> = changes.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let (folder, clouds) = (Folder::new(), clouds(|_| {}));
+    let address = |_: &str| recorder.address;
+    let config = configure_at(&folder, &clouds, address, &law(&changes), "");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    for (id, path) in [("azure-store", ""), ("oracle-store", "/v1")] {
+        let dialect = if path.is_empty() { "azure-v1" } else { "open-ai" };
+        text += &format!(
+            "[[deployment]]\nid = \"{id}\"\nurl = \"http://{}{path}\"\ndialect = \"{dialect}\"\n",
+            recorder.address
+        );
+    }
+    std::fs::write(&config, text).unwrap();
+    World::serve(folder, clouds, &config)
+}
+
+fn answering(body: &str) -> Recorder {
+    Recorder::answering(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut http = Http::connect(address).unwrap();
+    http.request(method, path, headers, body.as_bytes()).unwrap();
+    let reply = http.read().unwrap();
+    (reply.status, reply.text().to_string())
+}
+
+/// Threat 4: no path lets anybody in without a key, whatever stands in Host, and none that is not known is served.
+#[test]
+fn every_path_needs_a_key() {
+    let world = World::new();
+    let address = world.plane.address();
+    for served in SERVED {
+        for verb in served.verbs {
+            for base in ["/v1/", "/openai/v1/"] {
+                let path = format!("{base}{}", served.pattern.replace("{}", "x"));
+                for key in
+                    ["", "authorization: Bearer canary\r\n", "api-key: canary\r\n", "x-api-key: canary\r\n"]
+                {
+                    let (status, text) = send(address, verb.method(), &path, key, "");
+                    assert_eq!(status, 401, "{} {path}: {text}", verb.method());
+                }
+            }
+        }
+    }
+    for first in ADMINISTRATIVE {
+        let (status, text) = send(address, "GET", &format!("/v1/{first}/x"), &bearer("chat"), "");
+        assert!(status == 403 && text.contains("operator_only"), "{status} {text}");
+    }
+    for path in ["/v1/admin", "/admin/jobs", "/v1/proxy/models", "/metrics", "/v1"] {
+        assert_eq!(send(address, "GET", path, &bearer("chat"), "").0, 404, "{path}");
+    }
+    for cloud in ["azure", "oracle", "nordic"] {
+        assert_eq!(world.cloud(cloud).counters().requests, 0);
+    }
+    world.stop();
+}
+
+/// Threat 9: an id that one tenant was given is worth nothing to another, nor is one that was never given out.
+#[test]
+fn what_lives_at_a_provider_is_its_tenants_alone() {
+    let recorder = answering(r#"{"id":"file-abc","object":"file","purpose":"batch"}"#);
+    let world = keeping(&recorder);
+    let address = world.plane.address();
+    let (status, text) = send(address, "POST", "/v1/vector_stores", &bearer("open"), "{}");
+    assert_eq!(status, 200, "{text}");
+    let id = serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string();
+    assert!(id.starts_with("file-abc_fr"));
+    let (status, _) = send(address, "GET", &format!("/v1/files/{id}"), &bearer("open"), "");
+    assert_eq!(status, 200);
+    let last = recorder.requests().last().unwrap().0.clone();
+    assert!(last.contains("/files/file-abc HTTP/1.1"), "{last}");
+    let asked = recorder.requests().len();
+    for (tenant, path) in [
+        ("chat", format!("/v1/files/{id}")),
+        ("open", "/v1/files/file-abc".to_string()),
+        ("open", format!("/v1/files/{}x", &id[..id.len() - 1])),
+        ("chat", format!("/v1/files/file-abc{}", &id["file-abc".len()..])),
+    ] {
+        let (status, text) = send(address, "GET", &path, &bearer(tenant), "");
+        assert!(status == 404 && text.contains("home_unknown"), "{tenant} {path}: {status} {text}");
+        let body =
+            json!({ "model": "gpt-4o", "input": [{ "file_id": path.rsplit('/').next() }] }).to_string();
+        let (status, text) = send(address, "POST", "/v1/responses", &bearer(tenant), &body);
+        assert!(status == 400 && text.contains("home_unknown"), "{tenant}: {status} {text}");
+    }
+    // A list would show what others keep in the same account.
+    let (status, text) = send(address, "GET", "/v1/files", &bearer("open"), "");
+    assert!(status == 403 && text.contains("list_not_isolated"), "{status} {text}");
+    // Naming the home does not make what is not signed one's own.
+    let headers = format!("{}x-firstright-home: azure\r\n", bearer("chat"));
+    assert_eq!(send(address, "GET", "/v1/files/file-abc", &headers, "").0, 404);
+    assert_eq!(recorder.requests().len(), asked, "no provider was asked");
+    world.stop();
+}
+
+/// What is named must live at one place, and the place must be one that may serve.
+#[test]
+fn a_home_is_never_left() {
+    let recorder = answering(r#"{"id":"file-abc"}"#);
+    let world = keeping(&recorder);
+    let address = world.plane.address();
+    let at = |home: &str, tenant: &str| {
+        let headers = format!("{}x-firstright-home: {home}\r\n", bearer(tenant));
+        let (status, text) = send(address, "POST", "/v1/vector_stores", &headers, "{}");
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string()
+    };
+    let (here, there) = (at("azure", "open"), at("oracle-cloud", "open"));
+    assert_ne!(here, there);
+    let ask = |tenant: &str, ids: &[&str]| {
+        let input: Vec<_> = ids.iter().map(|id| json!({ "file_id": id })).collect();
+        let body = json!({ "model": "gpt-4o", "input": input }).to_string();
+        let mut http = Http::connect(address).unwrap();
+        http.request("POST", "/v1/responses", &bearer(tenant), body.as_bytes()).unwrap();
+        http.read().unwrap()
+    };
+    assert_eq!(ask("open", &[&here]).header("x-firstright-provider"), Some("azure"));
+    assert_eq!(ask("open", &[&there]).header("x-firstright-provider"), Some("oracle-cloud"));
+    assert_eq!(ask("open", &[&here, &there]).json()["error"]["code"], "homes_differ");
+    // Oracle alone may serve this tenant, whose file was put at Oracle; nobody else's may.
+    let kept = at("oracle-cloud", "patient");
+    assert_eq!(ask("patient", &[&kept]).header("x-firstright-provider"), Some("oracle-cloud"));
+    let headers = format!("{}x-firstright-home: azure\r\n", bearer("patient"));
+    let (status, text) = send(address, "POST", "/v1/vector_stores", &headers, "{}");
+    assert!(status == 403 && text.contains("contract_refusal"), "{status} {text}");
+    world.stop();
+}
+
+/// Threat 7: whatever is asked, the gateway starts no process.
+#[test]
+fn no_process_is_started() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        return;
+    }
+    let (folder, clouds) = (Folder::new(), clouds(|_| {}));
+    let config = configure(&folder, &clouds, LAW, "");
+    let log = folder.0.join("execve.log");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "trace=execve,execveat", "-o"]).arg(&log);
+    command.arg(env!("CARGO_BIN_EXE_firstright"));
+    let served = Served::start(command, &config);
+    let hostile = "$(touch x); `id`; ../../bin/sh -c id";
+    for body in [ask("gpt-4o"), json!({ "model": hostile, "messages": hostile, "tools": [hostile] })] {
+        let headers = format!("{}x-client-request-id: {hostile}\r\n", bearer("chat"));
+        send(served.address, "POST", "/v1/chat/completions", &headers, &body.to_string());
+    }
+    send(served.address, "GET", "/v1/models", &format!("authorization: Bearer {}\r\n", key_of("chat")), "");
+    served.kill();
+    let text = std::fs::read_to_string(&log).unwrap();
+    let started = text.lines().filter(|line| line.contains("execve(")).count();
+    assert_eq!(started, 1, "only the gateway itself: {text}");
+}
+
+/// Threat 14: HTTP/2 is not spoken, so nothing of it can be flooded: its preface is refused and the connection closed.
+#[test]
+fn http_2_is_not_spoken() {
+    use std::io::{Read as _, Write as _};
+    let world = World::new();
+    let mut stream = std::net::TcpStream::connect(world.plane.address()).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    let upgrade = format!(
+        "{}connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n",
+        bearer("chat")
+    );
+    assert_eq!(
+        send(world.plane.address(), "POST", "/v1/chat/completions", &upgrade, &ask("gpt-4o").to_string()).0,
+        200
+    );
+    world.stop();
+}
