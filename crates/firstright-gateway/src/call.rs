@@ -361,7 +361,6 @@ impl Handling<'_> {
     }
 
     /// Answers with a provider's good answer: whole and settled, or as a stream that is settled at its end.
-    #[expect(clippy::too_many_arguments, reason = "an answer's parts, each named")]
     async fn answer(
         &self,
         client: &Client,
@@ -429,8 +428,8 @@ impl Handling<'_> {
         if let (Some(pending), Some(endpoint)) = (pending, self.endpoint(placed)) {
             let setup = self.newest();
             match follow::follow(pending, open, endpoint.into_owned(), client.clone(), setup) {
-                Ok(()) => return placed.record,
-                Err(given_back) => open = given_back,
+                None => return placed.record,
+                Some(given_back) => open = given_back,
             }
         }
         let usage = if heard.operation.is_metered() {

@@ -86,9 +86,9 @@ pub(crate) fn follow(
     endpoint: Endpoint,
     client: Client,
     setup: Arc<Setup>,
-) -> Result<(), OpenCall> {
+) -> Option<OpenCall> {
     if FOLLOWED.get() >= MAX_FOLLOWED {
-        return Err(open);
+        return Some(open);
     }
     FOLLOWED.set(FOLLOWED.get() + 1);
     tokio::task::spawn_local(async move {
@@ -96,7 +96,7 @@ pub(crate) fn follow(
         let follow = Follow { pending, endpoint, client, setup };
         follow.to_its_end(open).await;
     });
-    Ok(())
+    None
 }
 
 /// One of those that are followed.

@@ -152,7 +152,7 @@ impl Gateway {
                 return Err(refused(path));
             }
         };
-        let mut setup = self.setup();
+        let setup = self.setup();
         // Nothing of a body is kept for who is not known.
         let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
         let principal = match handling.principal(&parts.headers) {
@@ -184,29 +184,39 @@ impl Gateway {
                 Asked::Again(answer) => return Ok(answer),
             },
         };
+        let answer = self.called(client, route, &parts, &body, trail).await?;
+        claim.into_iter().for_each(|claim| claim.keep(&answer));
+        Ok(answer)
+    }
+
+    /// Reads what is asked under the configuration in force, and carries it out. If the law changes in between, nothing has
+    /// happened yet, and it is read anew.
+    async fn called(
+        &self,
+        client: &Client,
+        route: Route<'_>,
+        parts: &Parts,
+        body: &bytes::Bytes,
+        trail: &Trail,
+    ) -> Result<Answer, No> {
         for _ in 0..MAX_READINGS {
+            let setup = self.setup();
             let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
             let principal = &*handling.principal(&parts.headers)?;
-            let mut unsigned = handling.unsigned(&route, principal, &parts, &body)?;
+            let mut unsigned = handling.unsigned(&route, principal, parts, body)?;
             if principal.bounded {
                 bound::cap(route.operation, &mut unsigned.body);
             }
-            let asked = handling.asked(route, principal, &parts, &body, &unsigned)?;
+            let asked = handling.asked(route, principal, parts, body, &unsigned)?;
             if route.operation == Operation::CountTokens {
                 return Ok(asked.counted());
             }
             trail.asked_for(asked.model, asked.content.stream());
             match handling.call(client, principal, &asked).await {
-                Ok(answer) => {
-                    claim.into_iter().for_each(|claim| claim.keep(&answer));
-                    return Ok(answer);
-                }
+                Ok(answer) => return Ok(answer),
                 Err(Unanswered::No(no)) => return Err(*no),
                 Err(Unanswered::Passed(answer)) => return Ok(answer),
-                Err(Unanswered::Stale) => {
-                    tokio::task::yield_now().await;
-                    setup = self.setup();
-                }
+                Err(Unanswered::Stale) => tokio::task::yield_now().await,
             }
         }
         Err(No::busy("law_changing", "the law is being changed"))

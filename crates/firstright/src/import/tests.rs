@@ -182,7 +182,7 @@ fn check_changes(name: &str, file: &str, import: fn(PathBuf) -> Result<Import, S
     let leaves: usize = documents.iter().map(|root| root.leaves().len()).sum();
     // Each value has three of the changes, and its neighbours have the others.
     let three = |at: usize| {
-        (0..CHANGES.len()).filter(move |nth| (at + nth) % 3 == 0).map(move |nth| (at, CHANGES[nth]))
+        (0..CHANGES.len()).filter(move |nth| (at + nth).is_multiple_of(3)).map(move |nth| (at, CHANGES[nth]))
     };
     for (at, change) in (0..leaves).flat_map(three) {
         let mut leaf = 0;

@@ -128,7 +128,7 @@ fn google(item: &Item<'_>, import: &mut Import) -> Proof {
 /// An access key of AWS: its parts by reference, or in the variables that Amazon's libraries read.
 fn amazon(item: &Item<'_>, place: &Place, import: &mut Import) -> Proof {
     let mut part = |key: &str, usual: &str| {
-        let Some(node) = item.param(key) else { return None };
+        let node = item.param(key)?;
         Some(match reference(node) {
             Some(variable) => {
                 import.report.exact(node, format!("in the variable `{variable}`"));
