@@ -192,7 +192,7 @@ fn a_journal_reads_back_and_whatever_is_changed_in_it_is_named() {
 #[test]
 fn the_cases_reach_every_action() {
     let mut seen = std::collections::BTreeMap::new();
-    for seed in 0..2_500 {
+    for seed in 0..4_000 {
         for record in play(&mut Tape::seeded(seed, 600)).records {
             for decision in record.decisions {
                 let name = format!("{:?}", decision.action);

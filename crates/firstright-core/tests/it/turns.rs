@@ -46,9 +46,7 @@ impl<'a> Past<'a> {
     pub fn in_turn(&self, id: CallId, as_asked: bool, place: Place, grounds: &[Ground]) -> Check {
         let call = &self.calls[&id];
         if grounds.contains(&Ground::LastResort) {
-            // Of those who serve the model that it is given, which may stand in for the one asked for.
-            let Place::Deployment(deployment) = place else { return Err("a call at a pool".to_string()) };
-            let work = self.call(id, self.world.deployment(deployment).model)?;
+            let work = self.call(id, call.call.model)?;
             let mut places = self.every_place().filter(|at| self.may(&work, *at));
             if self.down(place).is_some() {
                 must(places.all(|at| self.down(at).is_some()), "others are not failing")?; // [CH-21]
