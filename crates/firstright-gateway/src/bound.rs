@@ -126,7 +126,7 @@ pub(crate) fn cap(operation: Operation, body: &mut Cow<'_, [u8]>) {
     let name = match operation {
         Operation::ChatCompletions => "max_completion_tokens",
         Operation::Responses => "max_output_tokens",
-        Operation::Completions => "max_tokens",
+        Operation::Completions | Operation::Messages => "max_tokens",
         _ => return,
     };
     // What cannot be read is refused a moment later, with its reason.

@@ -28,6 +28,7 @@ fn an_open_end_is_closed_and_a_closed_one_is_left() {
         (Operation::ChatCompletions, r#" {"model":"m"}"#, "max_completion_tokens"),
         (Operation::Responses, r#"{ }"#, "max_output_tokens"),
         (Operation::Completions, r#"{"prompt":"x"}"#, "max_tokens"),
+        (Operation::Messages, r#"{"messages":[]}"#, "max_tokens"),
     ] {
         let mut capped = Cow::Borrowed(body.as_bytes());
         cap(operation, &mut capped);
