@@ -63,6 +63,8 @@ pub struct Auditor {
     at: Timestamp,
     seq: u64,
     calls: BTreeMap<CallId, Tracked>,
+    /// Those of them that wait: to go through all that ever came for each that does would take for ever.
+    waiting: BTreeSet<CallId>,
     rooms: Vec<Room>,
     jobs: BTreeMap<JobId, Job>,
     offers: BTreeMap<OfferId, Offer>,
@@ -194,6 +196,7 @@ impl Auditor {
                 }
             }
             Fact::CallAbandoned { call } => {
+                self.waiting.remove(call);
                 if let Some(tracked) = self.calls.get_mut(call) {
                     tracked.queued = false;
                 }
@@ -332,11 +335,12 @@ impl Auditor {
 
     /// A call waits: as long as its tenant lets it, and no more of them than may.
     fn queued(&mut self, world: &World, id: CallId, until: Timestamp) {
-        let waiting = self.calls.values().filter(|one| one.queued).count();
+        let waiting = self.waiting.len();
         let Some(tracked) = self.calls.get_mut(&id) else {
             return self.find(format!("call {} is queued and never arrived", id.0));
         };
         tracked.queued = true;
+        self.waiting.insert(id);
         let tenant = world.tenant(tracked.call.tenant);
         let right = until == tracked.arrived.plus(tenant.max_wait.max(tenant.spill_after));
         self.must(right, || format!("call {} waits longer or shorter than its tenant lets it", id.0));
@@ -349,12 +353,14 @@ impl Auditor {
         let half = |one: &&Tracked| {
             let tenant = world.tenant(one.call.tenant);
             let most = tenant.max_wait.max(tenant.spill_after);
-            one.queued && one.call.id != but && self.at.since(one.arrived).0 >= most.0 / 2
+            one.call.id != but && self.at.since(one.arrived).0 >= most.0 / 2
         };
-        self.calls.values().filter(half).map(|one| one.call.input + one.call.max_output).sum()
+        let waiting = self.waiting.iter().filter_map(|id| self.calls.get(id));
+        waiting.filter(half).map(|one| one.call.input + one.call.max_output).sum()
     }
 
     fn outcome(&mut self, call: CallId) {
+        self.waiting.remove(&call);
         let Some(tracked) = self.calls.get_mut(&call) else {
             return self.find(format!("call {} has an outcome and never arrived", call.0));
         };
@@ -383,6 +389,7 @@ impl Auditor {
         let twice = tracked.serving.is_some() || tracked.outcomes > 0;
         tracked.serving = Some(Serving { deployment, model, reserved, since: at });
         tracked.queued = false;
+        self.waiting.remove(&id);
         self.must(!twice, || format!("call {} is served twice", id.0));
         self.must(law::permits(world, &call, model), || {
             format!("call {} gets a model that its tenant may not have", id.0)
