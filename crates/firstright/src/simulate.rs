@@ -200,10 +200,10 @@ fn calls(args: &Calls) -> Result<(), SimulateError> {
         run.overflow_tokens,
         percent(run.overflow_tokens, run.tokens),
     );
+    let mut shares = Shares::default();
+    verify(&run.journal, true, |record, _| shares.record(record));
+    let _ = write!(out, "{shares}");
     if args.arrangement.is_some() {
-        let mut shares = Shares::default();
-        verify(&run.journal, true, |record, _| shares.record(record));
-        let _ = write!(out, "{shares}");
         let (usage, fixed) = (shares.cost(), replay::provisioned(&trace));
         let cents = |sum: Money| sum.to_cents(Rounding::HalfEven);
         let _ = writeln!(
