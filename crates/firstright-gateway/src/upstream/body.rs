@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Budgets;
@@ -158,22 +158,29 @@ impl Body {
 
     /// Reads to the end, at most `limit` bytes. A body that came with its head is not copied again.
     pub async fn read_whole(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let announced = self.remaining();
         let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
-        if first.len() > limit {
+        // What says that it will be too long is not read until it is.
+        if first.len() > limit || announced.is_some_and(|bytes| bytes > limit as u64) {
+            self.connection = None;
             return Err(BodyError::TooLarge(limit));
         }
         if self.is_end() {
             return Ok(first);
         }
-        let mut all = BytesMut::from(&first[..]);
+        // Put together once, at the end: a buffer that grows would be held twice each time that it does.
+        let (mut length, mut pieces) = (first.len(), vec![first]);
         while let Some(bytes) = self.next().await.transpose()? {
-            if all.len() + bytes.len() > limit {
+            length += bytes.len();
+            if length > limit {
                 self.connection = None;
                 return Err(BodyError::TooLarge(limit));
             }
-            all.extend_from_slice(&bytes);
+            pieces.push(bytes);
         }
-        Ok(all.freeze())
+        let mut all = Vec::with_capacity(length);
+        pieces.drain(..).for_each(|bytes| all.extend_from_slice(&bytes));
+        Ok(all.into())
     }
 
     /// Whether the end is known to have been reached.

@@ -7,6 +7,8 @@ mod faults;
 mod leaving;
 mod load;
 mod garbage;
+mod hostile;
+mod storms;
 mod sockets;
 mod languages;
 mod money;

@@ -97,6 +97,7 @@ pub fn configure(folder: &Folder, clouds: &sandbox::Running, law: &str, gateway:
     configure_at(folder, clouds, address, law, gateway)
 }
 
+/// The same with each cloud at an address of choice: something else may stand in its place.
 pub fn configure_at(
     folder: &Folder,
     clouds: &sandbox::Running,
@@ -156,6 +157,15 @@ impl World {
         let folder = Folder::new();
         let clouds = clouds(spec);
         let config = configure(&folder, &clouds, &law(changes), gateway);
+        World::serve(folder, clouds, &config)
+    }
+
+    /// With something else in the place of one cloud.
+    pub fn instead_of(cloud: &str, other: SocketAddr, gateway: &str) -> World {
+        let folder = Folder::new();
+        let clouds = clouds(|_| {});
+        let address = |name: &str| if name == cloud { other } else { clouds.cloud(name).unwrap().address };
+        let config = configure_at(&folder, &clouds, address, LAW, gateway);
         World::serve(folder, clouds, &config)
     }
 
