@@ -205,8 +205,13 @@ struct Mock {
 
 impl Mock {
     fn start(specification: &Path) -> Mock {
+        // It takes no port of the system's choice, and another process may take the one that is free now before it.
+        let tried = (0..3).find_map(|_| Mock::try_start(specification));
+        tried.expect("the mock did not start, three times")
+    }
+
+    fn try_start(specification: &Path) -> Option<Mock> {
         let mut mock = Command::new(binary(&tool("conformance-mock").unwrap()));
-        // It takes no port of the system's choice.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         mock.args(["--host", "127.0.0.1", "--port", &free.to_string(), "--quiet", "--stream-interval=0"]);
         for place in ["query", "form"] {
@@ -216,10 +221,11 @@ impl Mock {
         }
         let mut child = mock.arg(specification).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.contains("Ready to accept requests")), "the mock did not start");
+        let started = lines.any(|line| line.contains("Ready to accept requests"));
+        let mock = Mock { child, url: format!("http://127.0.0.1:{free}") };
         // What it says later is of no use, but it has to be able to say it.
         std::thread::spawn(move || lines.for_each(drop));
-        Mock { child, url: format!("http://127.0.0.1:{free}") }
+        started.then_some(mock)
     }
 }
 
