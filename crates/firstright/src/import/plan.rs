@@ -21,6 +21,7 @@ pub struct Plan {
     pub commitments: Vec<Commitment>,
     pub preferences: Vec<Preference>,
     pub gateway: Gateway,
+    pub account: Account,
     /// The day of the import, on which agreements without a date of their own begin.
     pub today: String,
     /// What it was made from, for the files' first line.
@@ -32,6 +33,20 @@ pub struct Plan {
 pub struct Gateway {
     pub first_byte_timeout_s: Option<u64>,
     pub max_body_bytes: Option<u64>,
+}
+
+/// The organisation that everybody's keys can stand under, for what the source limits for all together.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// A hard budget as the configuration writes it.
+    pub budget: Option<String>,
+    /// Calls at once.
+    pub concurrent: Option<u64>,
+}
+
+impl Account {
+    /// Its id.
+    pub const ID: &str = "imported";
 }
 
 #[derive(Debug)]
@@ -120,6 +135,9 @@ pub enum Dialect {
     OpenAi,
     AzureV1,
     AzureDated,
+    Anthropic,
+    Bedrock,
+    Oci,
 }
 
 impl Dialect {
@@ -129,6 +147,9 @@ impl Dialect {
             Dialect::OpenAi => "open-ai",
             Dialect::AzureV1 => "azure-v1",
             Dialect::AzureDated => "azure-dated",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Bedrock => "bedrock",
+            Dialect::Oci => "oci",
         }
     }
 }

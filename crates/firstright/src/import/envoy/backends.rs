@@ -54,6 +54,8 @@ fn backend<'n>(
         },
         "AzureOpenAI" if version.is_some() => (Dialect::AzureDated, String::new()),
         "AzureOpenAI" => (Dialect::AzureV1, String::new()),
+        "Anthropic" => (Dialect::Anthropic, String::new()),
+        "AWSBedrock" => (Dialect::Bedrock, String::new()),
         other => {
             return Err((
                 Some(schema),
@@ -65,7 +67,7 @@ fn backend<'n>(
     for node in [version, prefix].into_iter().flatten() {
         let told = match dialect {
             Dialect::AzureDated => "`version`",
-            Dialect::OpenAi | Dialect::AzureV1 => "the path of `url`",
+            _ => "the path of `url`, where the language has one",
         };
         import.report.exact(node, told);
     }

@@ -57,12 +57,7 @@ pub(super) fn place(
         Reach::Written => compatible(known.party, prefix, base, None, name)?,
         Reach::Azure => azure(item, base, name, environment, import)?,
         Reach::Vertex => vertex(item, name, environment, import)?,
-        Reach::Anthropic => {
-            let mut place =
-                compatible(known.party, prefix, base, Some("https://api.anthropic.com/v1"), name)?;
-            (place.sure, place.note) = (false, ", Anthropic's OpenAI-compatible endpoint");
-            place
-        }
+        Reach::Anthropic => anthropic(base, name),
         Reach::Bedrock => bedrock(item, name, environment),
         Reach::Oci => oci(item, name, environment),
     };
@@ -261,26 +256,38 @@ fn vertex(
     Ok(place)
 }
 
-/// Amazon's OpenAI-compatible endpoint of a region. LiteLLM writes the route before the model: `converse/…`.
-fn bedrock(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
-    let name = ["converse/", "invoke/", "converse_like/"]
-        .iter()
-        .find_map(|route| name.strip_prefix(route))
-        .unwrap_or(name);
-    let region = regional(item, "aws_region_name", "AWS_REGION", environment);
-    let url = format!("https://bedrock-runtime.{region}.amazonaws.com/openai/v1");
-    let note = ", Bedrock's OpenAI-compatible endpoint, which does not have every model";
-    let endpoint = Endpoint::open_ai(url, name);
-    in_region(unplaced("amazon", &format!("bedrock-{region}"), endpoint, false, note), region)
+/// Anthropic's own language, at its own address or another that speaks it.
+fn anthropic(base: Option<Base>, name: &str) -> Place {
+    let url = base.map_or("https://api.anthropic.com".to_string(), |base| base.url);
+    let url = url.trim_end_matches("/messages").trim_end_matches("/v1").to_string();
+    let own = host(&url) == "api.anthropic.com";
+    let (party, note) = if own { ("anthropic", "") } else { (OPERATOR, ", taken for your own server") };
+    let provider = if own { "anthropic".to_string() } else { format!("anthropic-{}", id_of(host(&url))) };
+    let endpoint =
+        Endpoint { dialect: Dialect::Anthropic, private: !own, ..Endpoint::open_ai(url.clone(), name) };
+    unplaced(party, &provider, endpoint, own, note)
 }
 
-/// Oracle's OpenAI-compatible endpoint of a region.
+/// Amazon's runtime of a region. LiteLLM writes the route before the model: `converse/…`.
+fn bedrock(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
+    let routes = ["converse/", "invoke/", "converse_like/"];
+    let name = routes.iter().find_map(|route| name.strip_prefix(route)).unwrap_or(name);
+    let region = regional(item, "aws_region_name", "AWS_REGION", environment);
+    let url = format!("https://bedrock-runtime.{region}.amazonaws.com");
+    let endpoint = Endpoint { dialect: Dialect::Bedrock, ..Endpoint::open_ai(url, name) };
+    in_region(unplaced("amazon", &format!("bedrock-{region}"), endpoint, true, ""), region)
+}
+
+/// Oracle's inference of a region: its own language for Cohere's models, OpenAI's for the others.
 fn oci(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
     let region = regional(item, "oci_region", "OCI_REGION", environment);
-    let url = format!("https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1");
-    let note = ", Oracle's OpenAI-compatible endpoint, which does not have Cohere's models";
-    let endpoint = Endpoint::open_ai(url, name);
-    in_region(unplaced("oracle", &format!("oci-{region}"), endpoint, false, note), region)
+    let host = format!("https://inference.generativeai.{region}.oci.oraclecloud.com");
+    let endpoint = if name.starts_with("cohere.") {
+        Endpoint { dialect: Dialect::Oci, ..Endpoint::open_ai(host, name) }
+    } else {
+        Endpoint::open_ai(format!("{host}/openai/v1"), name)
+    };
+    in_region(unplaced("oracle", &format!("oci-{region}"), endpoint, true, ""), region)
 }
 
 /// A region's name that may stand in a host; `fill-in` if there is none.

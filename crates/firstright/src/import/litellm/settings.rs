@@ -3,7 +3,7 @@
 use super::Source;
 use super::words::untold;
 use crate::import::Import;
-use crate::import::plan::id_of;
+use crate::import::plan::{Account, id_of};
 use crate::import::report::Grade::{self, Approximate, Exact, Manual, Unsupported};
 use crate::import::yaml::{Kind, Node};
 
@@ -197,9 +197,13 @@ pub(super) fn read(source: &Source, import: &mut Import) {
         told(section, &ROUTER, "nothing here reads this setting of the router", import);
     }
     for section in source.sections("litellm_settings") {
+        budget(section, import);
         told(section, &LIBRARY, "nothing here reads this setting of the library", import);
     }
     for section in source.sections("general_settings") {
+        if let Some(node) = section.get("max_parallel_requests") {
+            concurrent(node, import);
+        }
         if let Some(size) = section.get("max_request_size_mb") {
             request_size(size, import);
         }
@@ -351,4 +355,42 @@ fn request_size(node: &Node, import: &mut Import) {
         None if matches!(node.kind, Kind::Null) => {}
         None => import.report.manual(node, "not a number of megabytes: write `max-body-bytes`"),
     }
+}
+
+/// What all keys together may spend: an organisation's hard budget, under which keys must be made.
+fn budget(section: &Node, import: &mut Import) {
+    let Some(node) = section.get("max_budget") else { return };
+    let sum = node.text().and_then(|text| crate::import::decimal::parse(text)?.written());
+    let duration = section.get("budget_duration");
+    let (period, exact) = match duration.map(|node| node.text().unwrap_or("")) {
+        None => ("", true),
+        Some("1d" | "24h") => ("/day", true),
+        Some("28d" | "30d" | "31d" | "1mo") => ("/month", false),
+        Some(_) => return,
+    };
+    let Some(sum) = sum.filter(|sum| sum != "0") else { return };
+    let written = format!("{sum} USD{period}");
+    let told = format!(
+        "`budgets = [\"{written}\"]` of the account `{0}`: make keys under it, `firstright key create ID --tenant default \
+         --in {0}`",
+        Account::ID
+    );
+    import.report.approximate(node, told);
+    if let Some(duration) = duration {
+        let told = if exact {
+            "the budget begins anew each day"
+        } else {
+            "the budget begins anew each calendar month"
+        };
+        import.report.approximate(duration, told);
+    }
+    import.plan.account.budget = Some(written);
+}
+
+fn concurrent(node: &Node, import: &mut Import) {
+    let Some(limit) = node.number().filter(|limit| (1..=u64::from(u32::MAX)).contains(limit)) else { return };
+    let told =
+        format!("`concurrent = {limit}` of the account `{}`, under which keys must be made", Account::ID);
+    import.report.approximate(node, told);
+    import.plan.account.concurrent = Some(limit);
 }

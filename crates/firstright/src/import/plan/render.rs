@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Capacity, Commitment, Dialect, Endpoint, OPERATOR, Plan, Price, Proof, Provider};
+use super::{Account, Capacity, Commitment, Dialect, Endpoint, OPERATOR, Plan, Price, Proof, Provider};
 use crate::config::REFERENCE;
 
 /// A TOML string. What was read may hold any character; JSON escapes them as TOML does, but for one.
@@ -154,6 +154,7 @@ pub fn config(plan: &Plan) -> String {
             out = with_setting(&out, key, value);
         }
     }
+    account(&mut out, &plan.account);
     for deployment in plan.providers.iter().flat_map(|provider| &provider.deployments) {
         endpoint(&mut out, &deployment.id, &deployment.endpoint);
     }
@@ -177,6 +178,20 @@ fn with_setting(text: &str, key: &str, value: u64) -> String {
     out
 }
 
+fn account(out: &mut String, account: &Account) {
+    let Account { budget, concurrent } = account;
+    if budget.is_none() && concurrent.is_none() {
+        return;
+    }
+    let _ = write!(out, "\n[[account]]\nid = \"{}\"\nkind = \"organisation\"\n", Account::ID);
+    if let Some(budget) = budget {
+        let _ = writeln!(out, "budgets = [{}]", quoted(budget));
+    }
+    if let Some(concurrent) = concurrent {
+        let _ = writeln!(out, "concurrent = {concurrent}");
+    }
+}
+
 fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
     let Endpoint { url, dialect, version, name, proof, compartment, private } = endpoint;
     let _ = write!(
@@ -190,8 +205,14 @@ fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
         let _ = writeln!(out, "version = {}", quoted(version));
     }
     let _ = writeln!(out, "name = {}", quoted(name));
-    if let Some(compartment) = compartment {
-        let _ = writeln!(out, "headers = {{ compartmentid = {} }}", quoted(compartment));
+    match (compartment, dialect) {
+        (Some(compartment), Dialect::Oci) => {
+            let _ = writeln!(out, "compartment = {}", quoted(compartment));
+        }
+        (Some(compartment), _) => {
+            let _ = writeln!(out, "headers = {{ compartmentid = {} }}", quoted(compartment));
+        }
+        (None, _) => {}
     }
     if *private {
         let _ = writeln!(out, "allow-private = true");
