@@ -10,9 +10,11 @@ mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use firstright_core::account::{Account, AccountId};
 use firstright_core::decision::{Action, Decision};
 use firstright_core::fact::{Fact, Failure, FailureKind, LeaseId, OfferId};
 use firstright_core::journal::Record;
+use firstright_core::scope::Glob;
 use firstright_core::text;
 use firstright_core::title::{Evidence, Place, Title};
 use firstright_core::units::{Money, Span, Timestamp};
@@ -81,6 +83,8 @@ pub struct Auditor {
     declared_now: bool,
     /// A room as it was before this record's fact: waiting calls may have been served before it.
     before: Option<(usize, Room)>,
+    /// Accounts as they were last set.
+    accounts: BTreeMap<AccountId, Account>,
     sums: sums::Sums,
     audit: Audit,
 }
@@ -175,6 +179,13 @@ impl Auditor {
 
     fn fact(&mut self, world: &World, record: &Record) {
         match &record.fact {
+            Fact::AccountSet { account } => {
+                let number = record.decisions.iter().find_map(|decision| match decision.action {
+                    Action::SetAccount { account } => Some(account),
+                    _ => None,
+                });
+                self.accounts.extend(number.map(|number| (number, account.clone())));
+            }
             Fact::CallArrived(call) => {
                 self.audit.calls += 1;
                 let tracked = Tracked {
@@ -238,7 +249,7 @@ impl Auditor {
             FailureKind::ServerError | FailureKind::Unreachable | FailureKind::TimedOut
         );
         if let Some(tracked) = self.calls.get(&call).filter(|_| fault) {
-            let subject = law::of_call(world, &tracked.call, serving.model);
+            let subject = self.subject(world, &tracked.call, serving.model);
             self.sums.attempt(world, &subject, &serving, false, Span(0));
         }
     }
@@ -292,7 +303,7 @@ impl Auditor {
         self.must(owed == charge, || {
             format!("call {} is charged {owed:?} and was booked at {charge:?}", call.0)
         });
-        let subject = law::of_call(world, &asked, serving.model);
+        let subject = self.subject(world, &asked, serving.model);
         self.sums.call(world, &subject, &serving, cost, charge);
         if matches!(ending, firstright_core::fact::Ending::Complete | firstright_core::fact::Ending::Cut) {
             let whole = *ending == firstright_core::fact::Ending::Complete;
@@ -400,7 +411,7 @@ impl Auditor {
         let place = Place::Deployment(deployment);
         let again = failed.iter().any(|(one, kind, _)| *one == deployment && *kind != FailureKind::Throttled);
         self.must(!again, || format!("call {} goes again to where it failed", id.0));
-        let subject = law::of_call(world, &call, model);
+        let subject = self.subject(world, &call, model);
         self.may_serve(world, &subject, place, None);
         self.title(world, &subject, place, title, &Evidences::Call(&call, &failed));
         let full = self.rooms_of(deployment).all(|room| room.is_full(at, reserved));
@@ -417,6 +428,18 @@ impl Auditor {
             .entry(world.provider(law::provider_of(world, place)).id.clone())
             .or_default();
         tally.calls += 1;
+    }
+
+    /// A call as the law sees it, with the regions of its key and of the accounts above that.
+    fn subject<'w>(&self, world: &'w World, call: &'w Call, model: ModelId) -> Subject<'w> {
+        let mut key_regions = Vec::new();
+        let mut next = call.key.and_then(|key| self.accounts.get(&key));
+        while let Some(account) = next {
+            key_regions.push(account.regions.iter().cloned().map(Glob).collect());
+            let above = account.parent.as_ref();
+            next = above.and_then(|id| self.accounts.values().find(|account| account.id == *id));
+        }
+        Subject { key_regions, ..law::of_call(world, call, model) }
     }
 
     /// Every hard constraint, and every exclusivity that no outage suspends.

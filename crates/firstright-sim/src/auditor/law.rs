@@ -20,6 +20,8 @@ pub(super) struct Subject<'a> {
     pub region: Option<&'a str>,
     pub home: Option<ProviderId>,
     pub trains: bool,
+    /// Regions that the key and each account above it may use; an empty list is all.
+    pub key_regions: Vec<Vec<Glob>>,
     pub class: &'a str,
 }
 
@@ -27,7 +29,8 @@ pub(super) fn of_call<'a>(world: &'a World, call: &'a Call, model: ModelId) -> S
     let tenant = world.tenant(call.tenant);
     let (model, region) = (Some(world.model(model)), call.region.as_deref());
     let (home, trains) = (call.home, call.trains);
-    Subject { job: None, tenant, model, region, home, trains, class: &tenant.data_class }
+    let key_regions = Vec::new();
+    Subject { job: None, tenant, model, region, home, trains, key_regions, class: &tenant.data_class }
 }
 
 pub(super) fn of_job<'a>(world: &'a World, job: &'a Job) -> Subject<'a> {
@@ -35,7 +38,7 @@ pub(super) fn of_job<'a>(world: &'a World, job: &'a Job) -> Subject<'a> {
     let class = if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class };
     let (model, region) = (job.model.as_deref(), job.region.as_deref());
     let trains = matches!(job.purpose, Purpose::Training | Purpose::FineTuning);
-    Subject { job: Some(job), tenant, model, region, home: None, trains, class }
+    Subject { job: Some(job), tenant, model, region, home: None, trains, key_regions: Vec::new(), class }
 }
 
 fn fits(globs: &[Glob], name: &str) -> bool {
@@ -137,6 +140,9 @@ pub(super) fn barred(
     }
     if subject.home.is_some_and(|home| world.provider(home).id != provider.id) {
         return Some("what it continues lives elsewhere");
+    }
+    if !subject.key_regions.iter().all(|regions| fits(regions, &provider.region)) {
+        return Some("it is outside the regions of the key");
     }
     if !fits(&subject.tenant.jurisdictions, &provider.jurisdiction) {
         return Some("the tenant's work may not run in its jurisdiction");
