@@ -254,6 +254,12 @@ impl Probe<'_> {
                 Err(error) => broken = Some(error),
             }
         }
+        if let Some(translator) = &mut translator {
+            // Some languages end without a word: the end is said here.
+            let mut out = Vec::new();
+            translator.finish(&mut out);
+            meter.push(&out);
+        }
         streamed.is_whole = broken.is_none() && meter.finish() == StreamEnd::Complete;
         streamed.has_usage = meter.metered().usage.sound().is_some();
         Ok((streamed, Bytes::new()))
@@ -319,9 +325,14 @@ impl Probe<'_> {
     fn answered(&self, response: &Response, took: Duration, body: &[u8]) -> Answered {
         let limits = limits_of(&response.headers);
         let status = response.status.as_u16();
-        let refusal = (!response.status.is_success()).then(|| refusal::classify(status, &limits, body));
+        let refused = !response.status.is_success();
+        let translated = self.language().filter(|_| refused).map(|language| language.refusal(status, body));
+        let (refusal, body) = match &translated {
+            Some((refusal, body)) => (Some(*refusal), body.as_slice()),
+            None => (refused.then(|| refusal::classify(status, &limits, body)), body),
+        };
         let said: Value =
-            if refusal.is_some() { serde_json::from_slice(body).unwrap_or_default() } else { Value::Null };
+            if refused { serde_json::from_slice(body).unwrap_or_default() } else { Value::Null };
         let error = if said["error"].is_object() { &said["error"] } else { &said };
         let code = ["code", "type", "__type", "status"].iter().find_map(|key| error[key].as_str());
         let message = ["message", "Message"].iter().find_map(|key| error[key].as_str());

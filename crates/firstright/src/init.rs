@@ -32,7 +32,7 @@ struct Known {
 }
 
 /// Providers that are looked for, those with committed capacity first; of one party the first that is found.
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 15] = [
     Known {
         party: "microsoft",
         variables: &["AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"],
@@ -137,6 +137,15 @@ const KNOWN: [Known; 14] = [
         credential: "key = { env = \"GEMINI_API_KEY\" }",
     },
     Known {
+        party: "anthropic",
+        variables: &["ANTHROPIC_API_KEY"],
+        url: "https://api.anthropic.com",
+        dialect: "anthropic",
+        model: "claude-sonnet-4-6",
+        name: "claude-sonnet-4-6",
+        credential: "key = { env = \"ANTHROPIC_API_KEY\" }",
+    },
+    Known {
         party: "openai",
         variables: &["OPENAI_API_KEY"],
         url: "https://api.openai.com/v1",
@@ -175,7 +184,7 @@ const KNOWN: [Known; 14] = [
 ];
 
 /// Without any, the law and configuration show these two.
-const EXAMPLES: [usize; 2] = [0, 10];
+const EXAMPLES: [usize; 2] = [0, 11];
 
 /// Writes the files; never over one that is there.
 ///

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use firstright::sandbox;
+use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
+use crate::dialects::{self, SPEAKERS, Speaker};
 use crate::world::{Folder, LAW, Recorder, clouds, configure};
 
 /// The clouds, and a configuration that fits them.
@@ -286,4 +288,51 @@ fn a_clock_that_is_off_is_found_by_whoever_signs() {
         head.contains("/us-east-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date, "),
         "{head}"
     );
+}
+
+/// A cloud of another language, and a configuration for it.
+fn speaking(speaker: &Speaker) -> Bench {
+    let (folder, clouds) = (Folder::new(), dialects::cloud(speaker, |_| {}));
+    let cloud = &clouds.clouds[0];
+    let secret = folder.write("cloud.key", &cloud.key);
+    folder.write(
+        "law.toml",
+        "currency = \"USD\"\n[[party]]\nid = \"us\"\noperator = true\n[[party]]\nid = \"them\"\n[[provider]]\nid = \"p\"\n\
+         party = \"them\"\nregion = \"r\"\njurisdiction = \"us\"\n[[provider.deployment]]\nid = \"d\"\nmodel = \"m\"\n\
+         capacity = { concurrent = 8 }\n[[tenant]]\nid = \"t\"\n",
+    );
+    let dialect = match &speaker.language {
+        Language::Anthropic => "anthropic",
+        Language::Bedrock => "bedrock",
+        Language::Gemini => "gemini",
+        Language::Oci { .. } => "oci",
+    };
+    let pays = match &speaker.language {
+        Language::Oci { .. } => "compartment = \"ocid1.compartment.oc1..a\"\n".to_string(),
+        _ => String::new(),
+    };
+    let config = folder.write(
+        "firstright.toml",
+        &format!(
+            "agreements = [\"law.toml\"]\n[[deployment]]\nid = \"d\"\nurl = \"http://{}{}\"\ndialect = \"{dialect}\"\n{pays}\
+             name = \"{}\"\nkey = {{ file = {secret:?} }}\n",
+            cloud.address, speaker.prefix, speaker.model
+        ),
+    );
+    Bench { clouds, folder, config }
+}
+
+#[test]
+fn every_language_is_tested_in_its_own_words() {
+    for speaker in SPEAKERS.iter() {
+        let bench = speaking(speaker);
+        let (code, text) = bench.run(&[]);
+        assert_eq!(code, Some(0), "{text}");
+        bench.finds("d", "model", "right", "answered in", "");
+        bench.finds("d", "stream", "right", "whole, with its usage", "");
+        let bench = bench.with(&format!("name = \"{}\"", speaker.model), "name = \"nobody-1\"");
+        bench.finds("d", "model", "wrong", "", "`name`");
+        fs::write(bench.folder.0.join("cloud.key"), "canary-of-yesterday").unwrap();
+        bench.finds("d", "credential", "wrong", "", "cloud.key`");
+    }
 }
