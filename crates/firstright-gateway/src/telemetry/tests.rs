@@ -1,4 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
+
+use firstright_core::Broker;
+use firstright_core::fact::{Ending, Fact};
+use firstright_core::units::Timestamp;
+use firstright_core::usage::Usage;
+use firstright_core::workload::{Call, CallId};
+use firstright_core::world::{ModelId, TenantId, World};
+use firstright_wire::operation::Operation;
 
 use super::collect::{Family, METRICS, Metric, Point, Value};
 use super::instrument::{Counter, DURATION, Histogram};
@@ -6,6 +15,13 @@ use super::json::{Object, number};
 use super::line::rfc3339;
 use super::prometheus::{decimal, text};
 use super::trace::{Context, hex_text};
+use super::{Telemetry, Trail};
+use crate::homes::HomeBook;
+use crate::keys::Keys;
+use crate::listen::BodyLimits;
+use crate::setup::Setup;
+use crate::told::Labels;
+use crate::upstream::Budgets;
 
 #[test]
 fn a_well_formed_parent_is_gone_on_with_and_nothing_else() {
@@ -145,4 +161,80 @@ fn the_documentation_has_a_row_for_each_metric() {
         .unwrap();
     let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert_eq!(rows, METRICS.iter().map(row).collect::<Vec<_>>());
+}
+
+const LAW: &str = r#"
+currency = "USD"
+[[party]]
+id = "us"
+operator = true
+[[party]]
+id = "them"
+[[provider]]
+id = "cloud"
+party = "them"
+region = "here"
+jurisdiction = "us"
+[[provider.deployment]]
+id = "one"
+model = "m"
+capacity = { concurrent = 1000000 }
+[[tenant]]
+id = "t"
+"#;
+
+fn setup(world: Arc<World>) -> Setup {
+    Setup {
+        version: 1,
+        endpoints: vec![None; world.deployments.len()],
+        homes: HomeBook::new(&[0; 32], &world, 0, false),
+        default_model: None,
+        keys: Keys::default(),
+        budgets: Budgets::default(),
+        body: BodyLimits::default(),
+        form: BodyLimits::default(),
+        labels: Labels::of(&world),
+        forward: Vec::new(),
+        world,
+    }
+}
+
+/// What this thread has had of the processor: on a busy machine the wall clock says little. 0 where nobody tells.
+fn processor_nanos() -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
+}
+
+/// What is noted of one request is counted once, and this is what it costs: measured with optimisation by
+/// `cargo test -p firstright-gateway --lib --config profile.dev.package.firstright-gateway.opt-level=3 -- --nocapture costs`.
+#[test]
+fn a_request_is_counted_once_and_costs_little() {
+    const MANY: u32 = 100_000;
+    let mut broker = Broker::new();
+    let mut step = |at, fact: &Fact| broker.step(Timestamp(at), fact);
+    let at = 2_000_000_000_000_000_000;
+    step(at, &Fact::Enacted { sources: vec![("law.toml".to_string(), LAW.to_string())] });
+    let (tenant, model) = (TenantId(0), ModelId(0));
+    let served = step(at + 1, &Fact::CallArrived(Call::new(CallId(1), tenant, model, 10, 10))).remove(0);
+    let telemetry = Arc::new(Telemetry::new(&setup(broker.world().unwrap().clone())));
+    let usage = Usage { input: 10, output: 20, requests: 1, ..Usage::default() };
+    let request = http::Request::new(());
+    let began = processor_nanos();
+    for record in 0..u64::from(MANY) {
+        let trail = Trail::of(&telemetry, &request);
+        trail.asked_by(tenant, "key", Some(Operation::ChatCompletions));
+        trail.asked_for(model, true);
+        trail.deciding();
+        trail.decided(record, &served);
+        trail.dialling();
+        trail.answered();
+        trail.settled(usage, Ending::Complete, &[]);
+        trail.said(200, None);
+    }
+    println!("{} ns of the processor for each request", (processor_nanos() - began) / u64::from(MANY));
+    let meters = &telemetry.meters;
+    assert_eq!(meters.requests[0][0].get(), u64::from(MANY));
+    assert_eq!(meters.in_flight.load(std::sync::atomic::Ordering::Relaxed), 0);
+    let (_, of) = &telemetry.meters.tenants()[0];
+    assert_eq!((of.tokens[0].get(), of.tokens[3].get()), (10 * u64::from(MANY), 20 * u64::from(MANY)));
 }
