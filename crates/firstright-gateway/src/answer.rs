@@ -233,7 +233,7 @@ impl Stream {
         self.settled = true;
         self.count();
         let metered = self.meter.metered();
-        self.open.tier = tier_of(metered.service_tier);
+        self.open.served_by(metered.service_tier);
         let usage = usage_of(metered.usage);
         let stepped = self.open.settle(usage, ending);
         self.durable(stepped.record)

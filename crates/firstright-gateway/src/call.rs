@@ -292,6 +292,7 @@ impl Handling<'_> {
             if response.status.is_success() {
                 open.answered();
                 open.observed = observation_of(&limits_of(&response.headers));
+                open.tier_is_capacity = said.heard.language == Some(Language::Gemini);
                 return Ok(Answered { response, heard: said.heard });
             }
             let failed = Failed::answered(operation, &said.heard, response).await;
@@ -437,7 +438,7 @@ impl Handling<'_> {
             if bound::writes(heard.operation) {
                 open.count(0, body.len().saturating_sub(ENVELOPE) as u64);
             }
-            open.tier = tier_of(reply.as_ref().and_then(|reply| reply.service_tier));
+            open.served_by(reply.as_ref().and_then(|reply| reply.service_tier));
             reply.and_then(|reply| usage_of(reply.usage))
         } else {
             // Nothing of a model's was used.

@@ -12,7 +12,9 @@ use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::CallId;
 use firstright_core::world::Digest;
 use firstright_engine::{Engine, Noted, Stepped};
+use firstright_wire::openai::ServiceTier;
 
+use crate::answer::tier_of;
 use crate::telemetry::Trail;
 
 /// When the core is told that a stream's first byte is still awaited. Few streams take a second to begin, and each time is
@@ -40,6 +42,8 @@ pub(crate) struct OpenCall {
     pub observed: Option<Observation>,
     /// The tier that the answer says served it.
     pub tier: Tier,
+    /// The tier tells which capacity served: Google's answers do (`trafficType`).
+    pub tier_is_capacity: bool,
 }
 
 /// What was reserved for a call, and what it is held to.
@@ -80,6 +84,7 @@ impl OpenCall {
             counted: Usage::default(),
             observed: None,
             tier: Tier::Default,
+            tier_is_capacity: false,
         }
     }
 
@@ -151,6 +156,16 @@ impl OpenCall {
         self.counted.input = self.reserved.input;
         self.counted.requests = 1;
         self.trail.answered();
+    }
+
+    /// The answer names its tier. Where that tells the capacity, the default one is pay-as-you-go: what was sent to
+    /// provisioned capacity was spilled by the provider itself.
+    /// Source: Vertex AI, `usageMetadata.trafficType`; see [`firstright_wire::gemini::TrafficType`].
+    pub(crate) fn served_by(&mut self, tier: Option<ServiceTier>) {
+        self.tier = tier_of(tier);
+        if self.tier_is_capacity && tier == Some(ServiceTier::Default) {
+            self.observed.get_or_insert_default().spilled = true;
+        }
     }
 
     /// The attempt failed.

@@ -1,7 +1,7 @@
 //! Is a client served in its own language, whatever the provider speaks?
 
 use firstright::sandbox;
-use firstright_core::fact::{Ending, Source};
+use firstright_core::fact::{Ending, Fact, Source};
 use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
@@ -33,10 +33,20 @@ id = "chat"
 
 /// A gateway in front of one cloud of this language.
 fn world(dialect: &str, clouds: sandbox::Running, model: &str, prefix: &str, more: &str) -> World {
+    world_under(LAW, dialect, clouds, (model, prefix, more))
+}
+
+/// The same under another law.
+fn world_under(
+    law: &str,
+    dialect: &str,
+    clouds: sandbox::Running,
+    (model, prefix, more): (&str, &str, &str),
+) -> World {
     let folder = Folder::new();
     let cloud = &clouds.clouds[0];
     let secret = folder.write("cloud.key", &cloud.key);
-    folder.write("law.toml", LAW);
+    folder.write("law.toml", law);
     let config = format!(
         "agreements = [\"law.toml\"]\ndata = \"data\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n\
          threads = 1\n[[key]]\nid = \"chat\"\ntenant = \"chat\"\nsha256 = \"{}\"\n[[deployment]]\nid = \"one\"\n\
@@ -166,4 +176,23 @@ fn anthropics_clients_are_served_by_every_provider() {
         );
         assert!(settled.iter().all(|one| one.source == Source::Provider && one.ending == Ending::Complete));
     }
+}
+
+/// Google says with each answer which capacity served it: what was sent to bought capacity and served by the other is a
+/// spill of the provider's own.
+#[test]
+fn a_spill_from_bought_capacity_is_known_by_its_traffic_type() {
+    let speaker = &SPEAKERS[2];
+    let law = LAW.replace("{ concurrent = 64 }", "{ provisioned = { per-minute = 600_000, units = 1 } }");
+    let world = world_under(&law, "gemini", cloud(speaker, |_| {}), (speaker.model, speaker.prefix, ""));
+    let mut asked = question();
+    assert_eq!(world.chat("chat", &asked).status, 200);
+    asked["stream"] = json!(true);
+    assert_eq!(world.chat("chat", &asked).status, 200);
+    let book = world.stop();
+    let observed = book.records.iter().filter_map(|record| match &record.fact {
+        Fact::CallSettled { observed, .. } => Some(observed.is_some_and(|seen| seen.spilled)),
+        _ => None,
+    });
+    assert_eq!(observed.collect::<Vec<bool>>(), [true, true]);
 }
