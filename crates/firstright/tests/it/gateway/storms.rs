@@ -1,12 +1,12 @@
 //! How much do we ask of providers that refuse or fail, and what is a request worth that comes again?
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use firstright_core::fact::{Fact, FailureKind};
 use serde_json::json;
 
-use crate::world::{World, ask, bearer};
+use crate::world::{World, ask, ask_stream, bearer, until};
 
 /// Clients at once, and what each asks.
 const CLIENTS: u64 = 8;
@@ -73,6 +73,70 @@ fn when_everybody_fails_a_tenth_is_tried_again_and_no_more() {
     assert_eq!(book.settled().count() as u64, served, "nothing is paid twice");
 }
 
+/// Streams of eight clients until they are stopped: how many one place served, of how many.
+#[derive(Default)]
+struct Flow {
+    stop: AtomicBool,
+    of_place: AtomicU64,
+    all: AtomicU64,
+}
+
+/// Stops the clients, whatever becomes of the test.
+struct Stop<'a>(&'a Flow);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Flow {
+    fn run(&self, world: &World, place: &str) {
+        let mut http = world.connect();
+        while !self.stop.load(Ordering::SeqCst) {
+            let reply =
+                http.chat("chat", "x-sandbox-tokens: 10,2\r\n", &ask_stream("gpt-4o", false)).unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            self.of_place.fetch_add(u64::from(reply.deployment() == place), Ordering::SeqCst);
+            self.all.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// The place's percentage of the next hundred calls.
+    fn percent(&self) -> u64 {
+        let (of_place, all) = (self.of_place.load(Ordering::SeqCst), self.all.load(Ordering::SeqCst));
+        until("a hundred calls are served", || self.all.load(Ordering::SeqCst) >= all + 100);
+        (self.of_place.load(Ordering::SeqCst) - of_place) * 100 / (self.all.load(Ordering::SeqCst) - all)
+    }
+}
+
+#[test]
+fn a_place_that_browns_out_is_left_within_five_seconds_and_comes_back() {
+    let world = World::new();
+    let flow = Flow::default();
+    std::thread::scope(|scope| {
+        let _stop = Stop(&flow);
+        for _ in 0..CLIENTS {
+            scope.spawn(|| flow.run(&world, "azure-ptu"));
+        }
+        until("it serves all while it is well", || flow.percent() >= 90);
+        // A first byte takes 200 ms where two or three are usual.
+        let slow = json!({ "brown-out": { "slow_percent": 10_000, "error_percent": 0, "status": 503 } });
+        world.fault("azure", Some("four-o-ptu"), slow);
+        let begun = Instant::now();
+        until("nine in ten have moved", || flow.percent() <= 10);
+        let moved = begun.elapsed();
+        world.mend("azure");
+        let begun = Instant::now();
+        until("it serves again", || flow.percent() >= 90);
+        println!("nine in ten had moved after {moved:?}, and were back after {:?}", begun.elapsed());
+        assert!(moved < Duration::from_secs(5), "{moved:?}");
+    });
+    // In the order of the contract: the holder's other place was well.
+    assert_eq!(world.cloud("oracle").counters().requests, 0);
+    world.stop();
+}
+
 #[test]
 fn a_request_that_comes_again_is_answered_as_before_and_settled_once() {
     let world = World::new();
@@ -122,7 +186,7 @@ fn a_first_request_that_is_still_under_way_is_not_sent_again() {
     let body = ask("gpt-4o").to_string();
     let (mut first, mut second) = (world.connect(), world.connect());
     first.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
-    crate::world::until("the first is under way", || world.open_calls() == 1);
+    until("the first is under way", || world.open_calls() == 1);
     second.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
     let reply = second.read().unwrap();
     reply.refuses(409, "idempotency_in_flight");
