@@ -24,7 +24,7 @@ enum Command {
     Demo(demo::Args),
     /// Serve both planes.
     Serve(serve::Args),
-    /// Write a commented configuration from the keys found in the environment.
+    /// Write a commented configuration and a law from the providers' credentials found in the environment.
     Init(init::Args),
     /// Bring the configuration of another gateway, with a report of what became of each line.
     Import(import::Args),
@@ -37,7 +37,7 @@ enum Command {
     /// Organisations and teams: what they may do and spend.
     #[command(subcommand)]
     Account(accounts::command::Command),
-    /// Keys that callers present.
+    /// Keys that callers present: what they may do and spend.
     Key(keys::Args),
     /// Verify a journal: every digest and every decision.
     Verify(record::VerifyArgs),
