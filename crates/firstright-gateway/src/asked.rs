@@ -62,6 +62,10 @@ pub(crate) struct Unsigned<'a> {
     home: Option<ProviderId>,
     /// At least one id was signed.
     signed: bool,
+    /// The first that the path names was.
+    path_signed: bool,
+    /// The body names one that was not, where tenants share.
+    stranger: bool,
 }
 
 impl Content<'_> {
@@ -209,12 +213,23 @@ impl Handling<'_> {
                 return Err(No::bad(StatusCode::BAD_REQUEST, "homes_differ", message));
             }
         }
+        let is_form = form::boundary(content_type(&parts.headers)).is_some();
+        let stranger = !is_form && self.setup.homes.has_stranger(body, &of_body);
+        let path_signed = of_suffix.text.as_ref().is_some_and(|plain| {
+            let at = route.pattern.split('/').position(|segment| segment == "{}");
+            at.is_some_and(|at| {
+                let plain = plain.split(|byte| *byte == b'/').nth(at);
+                plain != route.suffix.split('/').nth(at).map(str::as_bytes)
+            })
+        });
         Ok(Unsigned {
             suffix: of_suffix.text.map_or(Cow::Borrowed(route.suffix), |bytes| Cow::Owned(text(bytes))),
             query: of_query.text.map(text).or(query),
             body: of_body.text.map_or(Cow::Borrowed(body), Cow::Owned),
             home,
             signed,
+            path_signed,
+            stranger,
         })
     }
 
@@ -238,6 +253,7 @@ impl Handling<'_> {
         let named = match (route.deployment, route.operation.model_at()) {
             (Some(deployment), _) => Some(deployment),
             (None, ModelAt::Query) => query_model(),
+            (None, ModelAt::Session) => content.model().or_else(query_model),
             (None, _) => content.model(),
         };
         let (model, own_name) = self.model(route.operation, principal, named)?;
@@ -256,11 +272,13 @@ impl Handling<'_> {
         unsigned: &Unsigned<'_>,
     ) -> Result<(), No> {
         let homes = &self.setup.homes;
-        // An id that is not signed may be anybody's: it is taken only where there is nobody else.
-        let names_one = route.names_one() || content.continues();
-        let known =
-            unsigned.signed || (homes.is_alone_tenant() && (unsigned.home.is_some() || homes.is_alone()));
-        if names_one && !known {
+        // An id that is not signed may be anybody's: it is taken only where there is nobody else. Where tenants share, each
+        // must be signed: one of the caller's own does not vouch for another.
+        let of_nobody =
+            (route.names_one() && !unsigned.path_signed) || (content.continues() && !unsigned.signed);
+        let taken =
+            homes.is_alone_tenant() && (unsigned.signed || unsigned.home.is_some() || homes.is_alone());
+        if (of_nobody || unsigned.stranger) && !taken {
             let message = "the request refers to something that one provider keeps, and which provider is not known: \
                            its id was not given out here, to this tenant";
             let status = if route.names_one() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
@@ -328,8 +346,7 @@ fn content<'a>(
     headers: &'a HeaderMap,
     body: &'a [u8],
 ) -> Result<Content<'a>, BadRequest> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if let Some(boundary) = form::boundary(kind) {
+    if let Some(boundary) = form::boundary(content_type(headers)) {
         return form::peek(boundary, body).map(|form| Content::Form(Box::new(form)));
     }
     match operation {
@@ -337,6 +354,10 @@ fn content<'a>(
         Operation::RealtimeCalls | Operation::Realtime => Ok(Content::Opaque),
         _ => request::peek(operation, body).map(|peek| Content::Json(Box::new(peek))),
     }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn refused(bad: &BadRequest) -> No {
@@ -364,9 +385,20 @@ fn short_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str
 
 /// The query that goes on: the version is the deployment's own, and nobody chooses a deployment by it.
 fn sent_query(query: &str) -> Option<String> {
-    let own = |pair: &&str| !matches!(pair.split('=').next(), Some("api-version" | "deployment" | ""));
+    let own = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !matches!(name, "api-version" | "deployment" | "") && !hides(name)
+    };
     let kept: Vec<&str> = query.split('&').filter(own).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+/// Is a letter written as `%6d`? Nobody needs to (`[` is another matter), and not everybody reads it.
+fn hides(name: &str) -> bool {
+    name.as_bytes().windows(3).filter(|escape| escape[0] == b'%').any(|escape| {
+        let code = std::str::from_utf8(&escape[1..]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        code.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    })
 }
 
 fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
@@ -375,4 +407,21 @@ fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
         .filter_map(|pair| pair.split_once('='))
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_chooses_a_deployment_by_a_query() {
+        for (query, sent) in [
+            ("a=1&api-version=x&deployment=y&include[]=z", Some("a=1&include[]=z")),
+            ("model=m&mod%65l=n&%64eployment=o&api%2Dversion=p", Some("model=m")),
+            ("include%5B%5D=z", Some("include%5B%5D=z")),
+            ("deployment=y&", None),
+        ] {
+            assert_eq!(sent_query(query).as_deref(), sent, "{query}");
+        }
+    }
 }

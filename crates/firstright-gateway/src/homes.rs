@@ -40,6 +40,11 @@ impl HomeBook {
         self.homes.unsign(tenant, text)
     }
 
+    /// Does the JSON name an id that was not given out here, where it may be another tenant's?
+    pub(crate) fn has_stranger(&self, text: &[u8], unsigned: &Unsigned) -> bool {
+        !self.is_alone_tenant() && self.homes.has_stranger(text, unsigned)
+    }
+
     /// Signs what a provider gives to a tenant.
     pub(crate) fn signer(&self, tenant: &str, provider: ProviderId) -> Option<Signer> {
         self.tags.get(provider.index()).map(|tag| self.homes.signer(tenant, *tag))

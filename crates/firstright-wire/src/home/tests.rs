@@ -103,3 +103,30 @@ fn nobody_makes_or_moves_a_signature() {
     let other = Homes::new(&[7; 32]).signer("t", [9; 4]).push(br#"{"id":"file-a"}"#).unwrap();
     assert_ne!(String::from_utf8(other).unwrap(), text);
 }
+
+/// Where tenants share an account, every id must be signed, however it is written.
+#[test]
+fn an_id_that_is_not_signed_is_a_stranger() {
+    let own = signed(r#"{"id":"file-a"}"#).split('"').nth(3).unwrap().to_string();
+    for (text, stranger) in [
+        (format!(r#"{{"file_id":"{own}"}}"#), false),
+        (format!(r#"{{"file_id":"{own}","vector_store_ids":["vs_b"]}}"#), true),
+        (format!(r#"{{"a":"{own}","input_file_id":"file-b"}}"#), true),
+        (r#"{"training_file":"file-b"}"#.to_string(), true),
+        (r#"{"file\u005fid":"file-b"}"#.to_string(), true),
+        (r#"{"file_id":"\u0066ile-b"}"#.to_string(), true),
+        (r#"{"conversation":{"id":"conv_b"}}"#.to_string(), true),
+        (r#"{"id":"call_1","call_id":"call_1","text":"file-b"}"#.to_string(), false),
+    ] {
+        let unsigned = homes().unsign("t", text.as_bytes());
+        assert_eq!(homes().has_stranger(text.as_bytes(), &unsigned), stranger, "{text}");
+    }
+}
+
+/// A mark for each 26 bytes of two million, none of them real: with work for each in proportion to the whole, this would
+/// take hours.
+#[test]
+fn false_signatures_cost_no_more_than_the_text_is_long() {
+    let text = format!("{{\"x\":\"{}\"}}", format!("_fr{}&", "A".repeat(TOKEN)).repeat(80_000));
+    assert_eq!(homes().unsign("t", text.as_bytes()), Unsigned::default());
+}

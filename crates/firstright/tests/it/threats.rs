@@ -144,6 +144,16 @@ fn a_home_is_never_left() {
     assert_eq!(ask("open", &[&here]).header("x-firstright-provider"), Some("azure"));
     assert_eq!(ask("open", &[&there]).header("x-firstright-provider"), Some("oracle-cloud"));
     assert_eq!(ask("open", &[&here, &there]).json()["error"]["code"], "homes_differ");
+    // One of the caller's own vouches for no other.
+    for other in ["file-theirs", "file\\u002dtheirs"] {
+        let body =
+            format!(r#"{{"model":"gpt-4o","input":[{{"file_id":"{here}"}},{{"file_id":"{other}"}}]}}"#);
+        let (status, text) = send(address, "POST", "/v1/responses", &bearer("open"), &body);
+        assert!(status == 400 && text.contains("home_unknown"), "{status} {text}");
+    }
+    let path = format!("/v1/files/file-theirs/content?x={here}");
+    let (status, text) = send(address, "GET", &path, &bearer("open"), "");
+    assert!(status == 404 && text.contains("home_unknown"), "{status} {text}");
     // Oracle alone may serve this tenant, whose file was put at Oracle; nobody else's may.
     let kept = at("oracle-cloud", "patient");
     assert_eq!(ask("patient", &[&kept]).header("x-firstright-provider"), Some("oracle-cloud"));
