@@ -103,7 +103,10 @@ impl Handling<'_> {
             async |open: &mut OpenCall, placed: &Placed| self.dial_socket(asked, open, placed).await;
         let (open, placed, raw) = self.decided(asked, call.clone(), held, attempt).await?;
         let name = self.endpoint(&placed).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
-        let provider = self.setup.world.deployment(placed.deployment).provider;
+        // It may have been placed under a newer law.
+        let provider = self.newest().world.deployment(placed.deployment).provider;
+        // Nothing is said on it before the opening is on record.
+        self.engine.durable(placed.record).await;
         Ok(Opened { open, call, provider, name, raw })
     }
 

@@ -182,11 +182,11 @@ where
             Step::Provider(None | Some(Err(_))) => return End::Provider(None),
             Step::Provider(Some(Ok(Message::Close(frame)))) => return End::Provider(frame),
             Step::Provider(Some(Ok(message))) => {
-                let (message, ends) = session.provider_said(message).await;
+                let (message, begins) = session.provider_said(message).await;
                 if client.send(message).await.is_err() {
                     return End::Client;
                 }
-                if let Some(refusal) = ends {
+                if begins && let Err(refusal) = session.begin().await {
                     return End::Refused(refusal);
                 }
             }

@@ -98,9 +98,10 @@ impl Session {
             no
         })?;
         trail.said(StatusCode::OK.as_u16(), None);
-        let world = &self.setup.world;
-        let tenant = &world.tenant(self.principal.tenant).id;
-        let signer = self.setup.homes.signer(tenant, opened.provider);
+        // It may have been placed under a newer law.
+        let newest = self.gateway.setup();
+        let tenant = &newest.world.tenant(self.principal.tenant).id;
+        let signer = newest.homes.signer(tenant, opened.provider);
         let Opened { open, call, provider, name, raw } = opened;
         self.home = Some(Home { provider, name, call, signer });
         (self.open, self.raw, self.content) = (Some(open), Some(raw), 0);
@@ -117,18 +118,29 @@ impl Session {
     /// # Errors
     /// With the event that tells the client why its call is refused.
     pub(super) async fn client_said(&mut self, message: Message) -> Result<Message, String> {
-        let Message::Text(text) = &message else { return Ok(message) };
-        if event::from_client(text) == Event::Create && self.operation == Operation::Responses {
-            return self.create(text.to_string()).await.map(Message::text);
+        let text = match &message {
+            Message::Text(text) => text,
+            // Events are text: what is not read here must not reach a provider who may read it.
+            Message::Binary(_) => return Err(event_of("binary_message", "events are said in text")),
+            _ => return Ok(message),
+        };
+        if self.operation == Operation::Responses {
+            return match event::from_client(text) {
+                Event::Create => self.create(text.to_string()).await.map(Message::text),
+                _ => Err(event_of("unknown_event", "only `response.create` is taken, with each key once")),
+            };
         }
         let tenant = &self.setup.world.tenant(self.principal.tenant).id;
         let unsigned = self.setup.homes.unsign(tenant, text.as_bytes());
-        self.must_be_here(&unsigned)?;
+        self.must_be_here(text.as_bytes(), &unsigned)?;
         Ok(unsigned.text.map_or(message, |bytes| Message::text(String::from_utf8(bytes).unwrap_or_default())))
     }
 
     /// What a message names must live where the session does.
-    fn must_be_here(&self, unsigned: &Unsigned) -> Result<(), String> {
+    fn must_be_here(&self, text: &[u8], unsigned: &Unsigned) -> Result<(), String> {
+        if self.setup.homes.has_stranger(text, unsigned) {
+            return Err(event_of("home_unknown", "an id in it was not given out here, to this tenant"));
+        }
         let here = self.home.as_ref().map(|home| home.provider);
         let elsewhere = |tag: &Tag| here.is_some_and(|here| self.setup.homes.provider(*tag) != Some(here));
         match unsigned.homes.iter().any(elsewhere) {
@@ -141,6 +153,9 @@ impl Session {
 
     /// A `response.create` of Responses: the first finds the session's home, the others are calls of their own there.
     async fn create(&mut self, text: String) -> Result<String, String> {
+        if self.open.is_some() {
+            return Err(event_of("response_in_flight", "the answer before it has not ended"));
+        }
         let is_first = self.home.is_none();
         if is_first {
             let placed = self.place(Bytes::from(text.clone())).await;
@@ -148,7 +163,7 @@ impl Session {
         }
         let tenant = &self.setup.world.tenant(self.principal.tenant).id;
         let unsigned = self.setup.homes.unsign(tenant, text.as_bytes());
-        self.must_be_here(&unsigned)?;
+        self.must_be_here(text.as_bytes(), &unsigned)?;
         let body = unsigned.text.unwrap_or(text.into_bytes());
         let peek = request::peek(self.operation, &body);
         let peek = peek.map_err(|bad| event_of(bad.code, &format!("failed to {bad}")))?;
@@ -161,14 +176,14 @@ impl Session {
         home.call.input_most = body.len() as u64;
         home.call.max_output = peek.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT);
         let sent = request::rewrite(&body, &peek, Some(&home.name), false).to_vec();
-        if !is_first && self.open.is_none() {
+        if !is_first {
             self.begin().await?;
         }
         Ok(String::from_utf8(sent).unwrap_or_default())
     }
 
     /// Opens the next call, at the session's home.
-    async fn begin(&mut self) -> Result<(), String> {
+    pub(super) async fn begin(&mut self) -> Result<(), String> {
         let undecided = || event_of("no_decision", "no decision was made");
         let Some(home) = &self.home else { return Err(undecided()) };
         let call = Call { home: Some(home.provider), ..home.call.clone() };
@@ -187,6 +202,8 @@ impl Session {
         while let Some(Noted { decision, record }) = next {
             match &decision.action {
                 Action::Serve { .. } => {
+                    // Nothing is said on it before the opening is on record.
+                    self.gateway.engine().durable(record).await;
                     open.dialling();
                     open.answered();
                     trail.said(StatusCode::OK.as_u16(), None);
@@ -195,6 +212,7 @@ impl Session {
                 }
                 Action::Queue { .. } => next = Some(open.queued().await),
                 Action::Refuse { refusal, .. } => {
+                    self.gateway.engine().durable(record).await;
                     let no = No::of(refusal, self.setup.world.model(model), record);
                     trail.said(no.status.as_u16(), Some(no.code));
                     return Err(event_of(no.code, &no.message));
@@ -205,10 +223,10 @@ impl Session {
         Err(undecided())
     }
 
-    /// A message on its way to the client, and, if the session may not go on, the event that says why.
-    pub(super) async fn provider_said(&mut self, message: Message) -> (Message, Option<String>) {
-        let Message::Text(text) = &message else { return (message, None) };
-        let refusal = match event::from_provider(self.operation, text) {
+    /// A message on its way to the client, and whether another call is to be opened behind it.
+    pub(super) async fn provider_said(&mut self, message: Message) -> (Message, bool) {
+        let Message::Text(text) = &message else { return (message, false) };
+        let begins = match event::from_provider(self.operation, text) {
             Event::Done { usage, tier } => {
                 if let Some(mut open) = self.open.take() {
                     self.count(&mut open);
@@ -218,23 +236,25 @@ impl Session {
                     self.gateway.engine().durable(stepped.record).await;
                 }
                 // A realtime session may be spoken to at any time: its next call stands open.
-                if self.operation == Operation::Realtime { self.begin().await.err() } else { None }
+                self.operation == Operation::Realtime
             }
             Event::Failed if self.operation == Operation::Responses => {
-                self.finish(Ending::Cut);
-                None
+                if let Some(record) = self.finish(Ending::Cut) {
+                    self.gateway.engine().durable(record).await;
+                }
+                false
             }
             Event::Content(bytes) => {
                 self.content += bytes;
-                None
+                false
             }
-            _ => None,
+            _ => false,
         };
         let signer = self.home.as_mut().and_then(|home| home.signer.as_mut());
         let signed = signer.and_then(|signer| signer.push(text.as_bytes()));
         let message =
             signed.map_or(message, |bytes| Message::text(String::from_utf8(bytes).unwrap_or_default()));
-        (message, refusal)
+        (message, begins)
     }
 
     /// The socket is closed. `whole`: nobody broke off.
@@ -242,14 +262,14 @@ impl Session {
         self.finish(if whole { Ending::Abandoned } else { Ending::Cut });
     }
 
-    /// Settles the open call by what was counted. One on which nothing was said has used nothing.
-    fn finish(&mut self, ending: Ending) {
-        let Some(mut open) = self.open.take() else { return };
+    /// Settles the open call by what was counted, and gives the record. One on which nothing was said has used nothing.
+    fn finish(&mut self, ending: Ending) -> Option<u64> {
+        let mut open = self.open.take()?;
         if self.content == 0 {
             open.counted = firstright_core::usage::Usage::default();
         }
         self.count(&mut open);
-        open.settle(None, ending);
+        Some(open.settle(None, ending).record)
     }
 
     fn count(&self, open: &mut OpenCall) {

@@ -23,7 +23,7 @@ struct Seen {
     texts: Vec<Value>,
 }
 
-/// A provider that answers each `response.create` with a piece of content and an end, and says what it used.
+/// A provider that answers each `response.create` but one to think with a piece of content and an end, and says what it used.
 fn provider(done: &'static str) -> (SocketAddr, Arc<Mutex<Seen>>) {
     let seen = Arc::<Mutex<Seen>>::default();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,7 +57,7 @@ async fn serve(stream: TcpStream, seen: &Mutex<Seen>, done: &str) {
         let Message::Text(text) = message else { continue };
         let event: Value = serde_json::from_str(&text).unwrap();
         seen.lock().unwrap().texts.push(event.clone());
-        if event["type"] != "response.create" {
+        if event["type"] != "response.create" || event["input"] == "think" {
             continue;
         }
         answers += 1;
@@ -178,4 +178,38 @@ fn a_socket_needs_a_key_and_a_right_to_the_model() {
     http.request("GET", "/v1/realtime?model=gpt-4o", &crate::world::bearer("chat"), b"").unwrap();
     assert_eq!(http.read().unwrap().status, 426);
     world.stop();
+}
+
+/// What two may read differently, or what comes beside an answer under way, never reaches the provider of a socket.
+#[test]
+fn nothing_is_answered_on_a_socket_but_calls() {
+    let (address, seen) = provider("response.completed");
+    let world = World::facing(address);
+    let hidden = r#"{"type":"response.cr\u0065ate","model":"gpt-4o-mini","input":"x"}"#;
+    let twice = r#"{"type":"response.create","type":"response.create","input":"x"}"#;
+    let binary = Message::binary(r#"{"type":"response.create","input":"x"}"#);
+    let stranger = r#"{"type":"response.create","input":"x","previous_response_id":"resp_theirs"}"#;
+    runtime().block_on(async {
+        for (message, code) in [
+            (Message::text(hidden), "model_differs"),
+            (Message::text(twice), "unknown_event"),
+            (binary, "binary_message"),
+            (Message::text(stranger), "home_unknown"),
+        ] {
+            let mut socket = open(&world, "/v1/responses", Some(&key_of("open"))).await.unwrap();
+            say(&mut socket, json!({ "type": "response.create", "model": "gpt-4o", "input": "a" })).await;
+            hear(&mut socket).await;
+            assert_eq!(hear(&mut socket).await["type"], "response.completed");
+            socket.send(message).await.unwrap();
+            assert_eq!(hear(&mut socket).await["error"]["code"], code);
+        }
+        let mut socket = open(&world, "/v1/responses", Some(&key_of("open"))).await.unwrap();
+        for _ in 0..2 {
+            say(&mut socket, json!({ "type": "response.create", "model": "gpt-4o", "input": "think" })).await;
+        }
+        assert_eq!(hear(&mut socket).await["error"]["code"], "response_in_flight");
+    });
+    until("the sessions end", || world.open_calls() == 0);
+    assert_eq!(seen.lock().unwrap().texts.len(), 5, "one of each socket");
+    assert_eq!(world.stop().settled().count(), 5);
 }
