@@ -26,9 +26,18 @@ const TOKENS_PER_SECOND: u64 = 20;
 const IMAGE_MOST: u64 = 6_240;
 /// Pictures in a form at most: OpenAI takes sixteen, and a mask.
 const FORM_PICTURES: u64 = 17;
-/// What stands in a body that takes more input than the body holds: tools that the provider runs itself.
-const HOSTED_TOOLS: [&[u8]; 5] =
-    [b"\"web_search", b"\"file_search", b"\"code_interpreter", b"\"mcp\"", b"\"computer_use"];
+/// What stands in a body that takes more input than the body holds: tools that the provider runs itself, files that it
+/// fetches, prompts that it keeps.
+const ELSEWHERE: [&[u8]; 8] = [
+    b"\"web_search",
+    b"\"file_search",
+    b"\"code_interpreter",
+    b"\"mcp\"",
+    b"\"computer_use",
+    b"\"image_generation\"",
+    b"\"file_url\"",
+    b"\"pmpt_",
+];
 /// What announces a picture or a file.
 const PICTURES: [&[u8]; 3] = [b"\"image_url\"", b"\"file_data\"", b"\"input_image\""];
 
@@ -78,7 +87,9 @@ pub(crate) fn of(asked: &Asked<'_>) -> Bound {
         _ => match &asked.content {
             Content::Json(peek) => {
                 media.audio = has(body, b"\"input_audio\"") || has(body, b"\"audio\"");
-                input_most(peek, body)
+                // A picture or document of Anthropic's that the provider fetches.
+                let fetched = operation == Operation::Messages && has(body, b"\"url\"");
+                if fetched { CONTEXT_MOST } else { input_most(peek, body) }
             }
             _ => length,
         },
@@ -98,10 +109,13 @@ pub(crate) fn is_open(asked: &Asked<'_>) -> bool {
     let makes = asked.route.verb == Verb::Post;
     match asked.route.operation {
         Operation::Realtime | Operation::RealtimeSecrets | Operation::RealtimeCalls => true,
-        Operation::FineTuning | Operation::Videos => makes,
+        Operation::FineTuning | Operation::Videos => makes && !asked.route.pattern.ends_with("/cancel"),
         Operation::Store => {
             let pattern = asked.route.pattern;
-            makes && (pattern.starts_with("batches") || pattern.contains("runs"))
+            let begins = ["batches", "videos", "chatkit"].iter().any(|folder| pattern.starts_with(folder));
+            let goes_on =
+                ["runs", "graders/run", "resume", "accept"].iter().any(|part| pattern.contains(part));
+            makes && !pattern.ends_with("/cancel") && (begins || goes_on)
         }
         _ => matches!(&asked.content, Content::Json(peek) if peek.pins.background),
     }
@@ -110,11 +124,16 @@ pub(crate) fn is_open(asked: &Asked<'_>) -> bool {
 /// No token of text is shorter than a byte, and the braces and names of the JSON are more than what providers add.
 fn input_most(peek: &Peek<'_>, body: &[u8]) -> u64 {
     let beyond = peek.previous_response_id.is_some() || peek.pins.any();
-    if beyond || HOSTED_TOOLS.iter().any(|tool| has(body, tool)) {
+    if beyond || hides(body) || ELSEWHERE.iter().any(|name| has(body, name)) {
         return CONTEXT_MOST;
     }
     let pictures: usize = PICTURES.iter().map(|name| memchr::memmem::find_iter(body, name).count()).sum();
     (body.len() as u64).saturating_add(PICTURE_MOST.saturating_mul(pictures as u64))
+}
+
+/// Are letters of ASCII written as escapes? Nobody needs to but who hides a word.
+fn hides(body: &[u8]) -> bool {
+    memchr::memmem::find_iter(body, b"\\u00").any(|at| matches!(body.get(at + 4), Some(b'4'..=b'7')))
 }
 
 fn has(body: &[u8], what: &[u8]) -> bool {

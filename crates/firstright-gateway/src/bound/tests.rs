@@ -15,6 +15,9 @@ fn what_is_not_in_the_body_is_bounded_by_the_context() {
     for body in [
         r#"{"model":"m","input":"x","previous_response_id":"resp_1"}"#,
         r#"{"model":"m","input":"x","tools":[{"type":"web_search"}]}"#,
+        r#"{"model":"m","input":"x","tools":[{"type":"w\u0065b_search"}]}"#,
+        r#"{"model":"m","input":[{"type":"input_file","file_url":"https://a/b"}]}"#,
+        r#"{"model":"m","prompt":{"id":"pmpt_1"}}"#,
     ] {
         assert_eq!(most(Operation::Responses, body), CONTEXT_MOST);
     }
@@ -36,6 +39,10 @@ fn an_open_end_is_closed_and_a_closed_one_is_left() {
         assert_eq!(value[name], BOUNDED_MAX_OUTPUT, "{body}");
         assert_eq!(peek(operation, &capped).unwrap().max_output_tokens, Some(BOUNDED_MAX_OUTPUT));
     }
+    // The bound of another operation binds nobody.
+    let mut capped = Cow::Borrowed(br#"{"max_tokens":1}"#.as_slice());
+    cap(Operation::Responses, &mut capped);
+    assert_eq!(peek(Operation::Responses, &capped).unwrap().max_output_tokens, Some(BOUNDED_MAX_OUTPUT));
     for body in [r#"{"max_tokens":5}"#, r#"{"max_completion_tokens":5}"#, r#"{"max_tokens":-"#] {
         let mut left = Cow::Borrowed(body.as_bytes());
         cap(Operation::ChatCompletions, &mut left);

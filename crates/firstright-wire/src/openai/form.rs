@@ -12,6 +12,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::request::{BadRequest, MAX_CHOICES, MAX_MODEL_BYTES};
+use super::session;
 
 /// More parts than any operation has: OpenAI takes 16 pictures in one edit.
 const MAX_PARTS: usize = 256;
@@ -29,8 +30,6 @@ pub struct Form<'a> {
     pub stream: bool,
     /// `n`, or 1.
     pub choices: u64,
-    /// What stands in its `session` part, which is JSON.
-    pub session: Option<&'a [u8]>,
     /// An estimate of the input in tokens: of its text, and of its files by their size.
     pub estimated_input_tokens: u64,
     /// No more tokens than this can be meant by its text.
@@ -43,6 +42,8 @@ pub struct Form<'a> {
     pub steers_upstream: Option<&'a str>,
     model_at: Option<Range<usize>>,
     boundary: &'a str,
+    /// The fields that are acted on and have come: `n`, `stream`, `session`.
+    seen: [bool; 3],
 }
 
 /// The boundary that a content type names, if it is a form's.
@@ -70,7 +71,6 @@ pub fn peek<'a>(boundary: &'a str, body: &'a [u8]) -> Result<Form<'a>, BadReques
         model: None,
         stream: false,
         choices: 1,
-        session: None,
         estimated_input_tokens: 0,
         text_bytes: 0,
         file_bytes: 0,
@@ -78,6 +78,7 @@ pub fn peek<'a>(boundary: &'a str, body: &'a [u8]) -> Result<Form<'a>, BadReques
         steers_upstream: None,
         model_at: None,
         boundary,
+        seen: [false; 3],
     };
     let opening = format!("--{boundary}");
     let closing = format!("\r\n--{boundary}");
@@ -138,6 +139,11 @@ impl<'a> Form<'a> {
         }
         self.text_bytes += content.len() as u64;
         let text = || std::str::from_utf8(content).map_err(|_| field(name, "be UTF-8"));
+        if let Some(at) = ["n", "stream", "session"].iter().position(|one| *one == name)
+            && std::mem::replace(&mut self.seen[at], true)
+        {
+            return Err(field(name, "be given once only"));
+        }
         match name {
             "model" => {
                 let model = text()?;
@@ -155,7 +161,17 @@ impl<'a> Form<'a> {
                 let choices = text()?.parse().ok().filter(|n| (1..=MAX_CHOICES).contains(n));
                 self.choices = choices.ok_or_else(|| field(name, "be between 1 and 128"))?;
             }
-            "session" => self.session = Some(content),
+            "session" => {
+                let session = session::peek(content)?;
+                if let (Some(named), Some(span)) = (session.model, session.model_at) {
+                    let span = at.start + span.start..at.start + span.end;
+                    let raw = std::str::from_utf8(&body[span.clone()]).ok().filter(|raw| *raw == named);
+                    if self.model.is_some() || raw.is_none() {
+                        return Err(field("model", "be given once only, and without escapes"));
+                    }
+                    (self.model, self.model_at) = (raw, Some(span));
+                }
+            }
             _ => {
                 let steers = ["api_base", "base_url"].iter().any(|one| name.eq_ignore_ascii_case(one))
                     || name.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"host"));

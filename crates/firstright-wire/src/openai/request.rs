@@ -154,6 +154,14 @@ impl Field {
             Operation::Store | Operation::FineTuning | Operation::Videos => {
                 matches!(self, Self::Model | Self::Stream | Self::PreviousResponseId)
             }
+            // The bound of another operation binds nobody here.
+            Operation::Responses | Operation::ResponsesCompact
+                if matches!(self, Self::MaxTokens | Self::MaxCompletionTokens) =>
+            {
+                false
+            }
+            _ if self == Self::MaxOutputTokens => operation == Operation::Responses,
+            _ if self == Self::MaxCompletionTokens => operation == Operation::ChatCompletions,
             // A picture's background is a word.
             _ => self != Self::Background || operation == Operation::Responses,
         }

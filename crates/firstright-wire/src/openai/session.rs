@@ -16,7 +16,7 @@ use crate::json::escape_into;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session<'a> {
     pub model: Option<Cow<'a, str>>,
-    model_at: Option<Range<usize>>,
+    pub(super) model_at: Option<Range<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +69,10 @@ pub fn peek<'a>(body: &'a [u8]) -> Result<Session<'a>, BadRequest> {
     let text = std::str::from_utf8(body).map_err(|_| bad("read the body as UTF-8".to_string()))?;
     let outer: Outer<'a> =
         serde_json::from_str(text).map_err(|error| bad(format!("read the session as JSON: {error}")))?;
+    if outer.model.is_some() && outer.session.as_ref().is_some_and(|inner| inner.model.is_some()) {
+        let message = "accept the request: `model` must be given once only".to_string();
+        return Err(BadRequest { code: "duplicate_key", param: Some("model"), message });
+    }
     let transcribed = |audio: Option<Audio<'a>>| audio?.input?.transcription?.model;
     let (inner, inner_audio) = outer.session.map_or((None, None), |inner| (inner.model, inner.audio));
     let found = outer

@@ -71,3 +71,30 @@ fn hostile_forms() {
         let _ = peek("b1", &body);
     }
 }
+
+/// What another may read differently is refused; a session's model is the form's.
+#[test]
+fn what_is_acted_on_comes_once() {
+    let form = |parts: &[(&str, &str)]| {
+        let parts = parts.iter().map(|(name, value)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        });
+        parts.collect::<String>() + "--b--"
+    };
+    let session = r#"{"type":"realtime","model":"gpt-realtime"}"#;
+    for twice in [
+        [("n", "10"), ("n", "1")],
+        [("stream", "true"), ("stream", "false")],
+        [("session", session), ("session", "{}")],
+        [("model", "a"), ("session", session)],
+        [("session", session), ("model", "a")],
+        [("session", r#"{"model":"gpt\u002drealtime"}"#), ("sdp", "v=0")],
+    ] {
+        assert!(peek("b", form(&twice).as_bytes()).is_err(), "{twice:?}");
+    }
+    let body = form(&[("sdp", "v=0"), ("session", session)]);
+    let read = peek("b", body.as_bytes()).unwrap();
+    assert_eq!(read.model, Some("gpt-realtime"));
+    let other = rewrite(body.as_bytes(), &read, "mine");
+    assert_eq!(String::from_utf8(other).unwrap(), body.replace("gpt-realtime", "mine"));
+}
