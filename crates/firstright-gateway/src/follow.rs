@@ -13,6 +13,7 @@ use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
 use firstright_wire::openai::response::{self, Reply};
 use firstright_wire::operation::{Operation, Verb};
+use firstright_wire::usage::Reading;
 use serde::Deserialize;
 
 use crate::answer::{tier_of, usage_of};
@@ -128,8 +129,7 @@ impl Follow {
                 Some(Look::Gone) => break,
                 Some(Look::Ended { usage, tier }) => {
                     open.tier = tier;
-                    // What ended without a word of usage used nothing: it failed, expired or was cancelled.
-                    open.settle(Some(usage.unwrap_or_default()), Ending::Complete);
+                    open.settle(usage, Ending::Complete);
                     return;
                 }
             }
@@ -161,6 +161,7 @@ impl Follow {
 enum Look {
     Going,
     Ended {
+        /// None if it is not known.
         usage: Option<Usage>,
         tier: Tier,
     },
@@ -171,14 +172,17 @@ enum Look {
 impl Look {
     fn read(body: &[u8]) -> Option<Look> {
         let stated: Stated<'_> = serde_json::from_slice(body).ok()?;
-        if !has_ended(stated.status.as_deref()?) {
+        let status = stated.status.as_deref()?;
+        if !has_ended(status) {
             return Some(Look::Going);
         }
         // A batch tells its usage under the same names as a response.
         let Reply { usage, service_tier, .. } = response::read(Operation::Responses, body).ok()?;
         let is_batch = stated.id.is_some_and(|id| id.starts_with("batch_"));
         let tier = if is_batch { Tier::Batch } else { tier_of(service_tier) };
-        Some(Look::Ended { usage: usage_of(usage), tier })
+        // What failed, expired or was cancelled, and says nothing of usage, used nothing.
+        let nothing = usage == Reading::Absent && matches!(status, "failed" | "expired" | "cancelled");
+        Some(Look::Ended { usage: usage_of(usage).or(nothing.then(Usage::default)), tier })
     }
 }
 
@@ -215,7 +219,14 @@ mod tests {
         let body = r#"{"id":"resp_1","status":"in_progress"}"#;
         assert_eq!(Look::read(body.as_bytes()), Some(Look::Going));
         let body = r#"{"id":"resp_1","status":"cancelled","usage":null,"service_tier":"flex"}"#;
-        assert_eq!(Look::read(body.as_bytes()), Some(Look::Ended { usage: None, tier: Tier::Flex }));
+        let nothing = Some(Usage::default());
+        assert_eq!(Look::read(body.as_bytes()), Some(Look::Ended { usage: nothing, tier: Tier::Flex }));
+        // What is done and does not say what it used, or what cannot be, is settled by count.
+        for usage in ["null", r#"{"input_tokens":-1,"output_tokens":5}"#] {
+            let body = format!(r#"{{"id":"resp_1","status":"completed","usage":{usage}}}"#);
+            let ended = Look::Ended { usage: None, tier: Tier::Default };
+            assert_eq!(Look::read(body.as_bytes()), Some(ended), "{usage}");
+        }
         assert_eq!(Look::read(b"[]"), None);
     }
 }

@@ -2,19 +2,13 @@
 //!
 //! Allow-lists, since a header nobody has thought of is the one that leaks a key or steers a provider. Left out on
 //! purpose: credentials and `cookie`; `host`; `openai-organization`, `openai-project` and `x-ms-spillover-deployment`,
-//! by which a caller would choose whose quota is used; `accept-encoding`, which is the gateway's own; and of a
+//! by which a caller would choose whose quota is used; `accept-encoding`, which is the gateway's own; `idempotency-key`, which the gateway keeps to its caller, while a
+//! provider knows only whose account it is; and of a
 //! reply the provider's limits and waits, which are the operator's and not the tenant's.
 
 /// What goes from a client to a provider, in lower case and sorted.
-pub const REQUEST: [&str; 7] = [
-    "accept",
-    "content-type",
-    "idempotency-key",
-    "openai-beta",
-    "traceparent",
-    "tracestate",
-    "x-client-request-id",
-];
+pub const REQUEST: [&str; 6] =
+    ["accept", "content-type", "openai-beta", "traceparent", "tracestate", "x-client-request-id"];
 
 /// What goes from a provider to a client, in lower case and sorted.
 pub const RESPONSE: [&str; 8] = [
