@@ -134,10 +134,11 @@ impl Desk {
     }
 
     /// Brings the configuration's accounts into the book: those that changed are set, those that it names no more are
-    /// closed. `accounts` come in an order in which each follows the one above it.
+    /// closed. `accounts` come in an order in which each follows the one above it. One that the book does not take stays as
+    /// it was and stops no other.
     ///
     /// # Errors
-    /// With the account that cannot be so.
+    /// With the accounts that cannot be so.
     pub fn sync(&self, accounts: &[Account]) -> Result<(), String> {
         let known = self.engine.read(|broker, _| {
             let fixed = broker.accounts().filter(|known| known.account.fixed && known.closed.is_none());
@@ -146,7 +147,7 @@ impl Desk {
             };
             fixed.map(one).collect::<Vec<_>>()
         });
-        let mut last = None;
+        let (mut last, mut problems) = (None, Vec::new());
         for account in accounts {
             let same = |(own, digest): &(Account, Option<Digest>)| {
                 Account { digest: *digest, ..own.clone() } == *account
@@ -155,9 +156,9 @@ impl Desk {
                 continue;
             }
             let stepped = self.engine.submit(&Fact::AccountSet { account: account.clone() });
-            taken(&stepped).map_err(|problem| {
-                format!("failed to use the account `{}`: {}", account.id, problem.word())
-            })?;
+            if let Err(problem) = taken(&stepped) {
+                problems.push(format!("failed to use the account `{}`: {}", account.id, problem.word()));
+            }
             last = Some(stepped.record);
         }
         // From below: a key goes before its team.
@@ -168,7 +169,7 @@ impl Desk {
         if let Some(record) = last {
             self.engine.wait_durable(record);
         }
-        Ok(())
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
     fn read(&self, body: &AccountBody, key: Option<&str>) -> Result<Account, Problem> {
