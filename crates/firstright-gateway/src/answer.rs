@@ -51,11 +51,25 @@ pub(crate) fn tier_of(tier: Option<ServiceTier>) -> Tier {
     }
 }
 
+/// Follows a call whose answer goes on without its stream, which began with these bytes. Gives it back if it cannot.
+pub(crate) type Later = Box<dyn FnOnce(OpenCall, &[u8]) -> Option<OpenCall>>;
+
+/// So many bytes of a stream's beginning are kept to find the answer's id in.
+const BEGINNING: usize = 1_024;
+
 /// A relayed stream: metered as it passes; its end is held until the settlement is durable; a provider that breaks off is
-/// told to the caller in the stream, because clients take a silent end for success.
-pub(crate) fn hook(operation: Operation, injected: bool, open: OpenCall, signer: Option<Signer>) -> Hook {
+/// told to the caller in the stream, because clients take a silent end for success. `later`: the answer is made in the
+/// background, whether its stream is read or not.
+pub(crate) fn hook(
+    operation: Operation,
+    injected: bool,
+    open: OpenCall,
+    signer: Option<Signer>,
+    later: Option<Later>,
+) -> Hook {
     let meter = StreamMeter::new(operation, injected);
-    let mut stream = Stream { operation, meter, open, settled: false };
+    let later = later.map(|later| (later, Vec::new()));
+    let mut stream = Stream { operation, meter, open, settled: false, later };
     signed(signer, move |passing| stream.passing(passing))
 }
 
@@ -111,6 +125,8 @@ struct Stream {
     meter: StreamMeter,
     open: OpenCall,
     settled: bool,
+    /// Follows what goes on in the background, by the beginning of the stream.
+    later: Option<(Later, Vec<u8>)>,
 }
 
 impl Stream {
@@ -124,12 +140,29 @@ impl Stream {
                 let message = "the gateway stopped before the end of the answer: try again";
                 self.cut(bytes, "gateway_stopping", message, Ending::Abandoned)
             }
-            // Dropping the call settles it by what was counted.
-            Passing::Abandoned => Verdict::Cut,
+            // Dropping the call settles it by what was counted, unless it is followed.
+            Passing::Abandoned => {
+                self.is_followed();
+                Verdict::Cut
+            }
         }
     }
 
+    /// Hands on what goes on in the background when its stream does not.
+    fn is_followed(&mut self) -> bool {
+        let Some((later, beginning)) = self.later.take().filter(|_| !self.settled) else { return false };
+        match later(self.open.take(), &beginning) {
+            Some(open) => self.open = open,
+            None => self.settled = true,
+        }
+        self.settled
+    }
+
     fn chunk(&mut self, bytes: &mut Bytes) -> Verdict {
+        if let Some((_, beginning)) = &mut self.later {
+            let free = BEGINNING.saturating_sub(beginning.len());
+            beginning.extend_from_slice(&bytes[..bytes.len().min(free)]);
+        }
         let passage = self.meter.push(bytes);
         let whole = passage.carried.is_empty() && passage.forward.iter().eq(std::iter::once(0..bytes.len()));
         self.count();
@@ -185,6 +218,9 @@ impl Stream {
             return Verdict::Finish;
         }
         *bytes = self.error_event(code, "api_error", message);
+        if ending == Ending::Cut && self.is_followed() {
+            return Verdict::Finish;
+        }
         Verdict::FinishAfter(self.settle(ending))
     }
 

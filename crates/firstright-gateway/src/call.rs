@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use bytes::Bytes;
 
-use crate::answer::{Answer, hook, opaque, tier_of, usage_of};
+use crate::answer::{Answer, Later, hook, opaque, tier_of, usage_of};
 use crate::asked::{Asked, Content};
 use crate::attempt::{Failed, limits_of, observation_of};
 use crate::bound::{self, Bound};
@@ -385,7 +385,8 @@ impl Handling<'_> {
             self.engine.durable(placed.record).await;
             let hook = match kind {
                 Kind::Events if operation.is_metered() => {
-                    heard.around(hook(operation, heard.injected, open, signer))
+                    let later = self.later(client, asked, placed, &heard);
+                    heard.around(hook(operation, heard.injected, open, signer, later))
                 }
                 _ => opaque(operation, open, signer.filter(|_| kind == Kind::Events)),
             };
@@ -415,6 +416,17 @@ impl Handling<'_> {
         told.headers(&headers, answer.headers_mut());
         heard.retype(answer.headers_mut(), false);
         Ok(answer)
+    }
+
+    /// How a stream of a response in the background is followed once it is not read any more.
+    fn later(&self, client: &Client, asked: &Asked<'_>, placed: &Placed, heard: &Heard) -> Option<Later> {
+        let in_background = matches!(&asked.content, Content::Json(peek) if peek.pins.background);
+        let endpoint = self.endpoint(placed).filter(|_| in_background && heard.is_plain())?.into_owned();
+        let (client, setup) = (client.clone(), self.newest());
+        Some(Box::new(move |open, beginning| match Pending::of_stream(beginning) {
+            Some(pending) => follow::follow(pending, open, endpoint, client, setup),
+            None => Some(open),
+        }))
     }
 
     /// Settles a whole answer by what it tells, or follows what it has only begun. Gives the record that has to be on disk

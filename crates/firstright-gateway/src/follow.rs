@@ -68,10 +68,27 @@ impl Pending {
             return None;
         }
         let id = stated.id?;
-        let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte);
-        (!id.is_empty() && id.bytes().all(fit))
-            .then(|| Pending { suffix: format!("{folder}/{id}"), operation })
+        is_plain(&id).then(|| Pending { suffix: format!("{folder}/{id}"), operation })
     }
+
+    /// The response of which a stream told the beginning: its first event names it, `"response":{"id":"resp_…"`.
+    /// Source: OpenAI's specification, `ResponseCreatedEvent`.
+    pub(crate) fn of_stream(beginning: &[u8]) -> Option<Pending> {
+        let text = String::from_utf8_lossy(beginning);
+        let mut found = text.match_indices("\"resp_");
+        let (at, _) = found.find(|(at, _)| {
+            let key = text[..*at].trim_end().strip_suffix(':');
+            key.is_some_and(|key| key.trim_end().ends_with("\"id\""))
+        })?;
+        let (id, _) = text[at + 1..].split_once('"')?;
+        let operation = Operation::Responses;
+        is_plain(id).then(|| Pending { suffix: format!("responses/{id}"), operation })
+    }
+}
+
+/// Can it stand in a path as it is?
+fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte))
 }
 
 /// Statuses after which nothing changes.
@@ -207,6 +224,21 @@ mod tests {
             (Operation::Store, "uploads", r#"{"id":"upload_1","status":"pending"}"#),
         ] {
             assert_eq!(of(operation, suffix, body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_stream_names_its_response_at_its_beginning() {
+        let named = |text: &str| Pending::of_stream(text.as_bytes()).map(|pending| pending.suffix);
+        let event = "event: response.created\ndata: {\"type\":\"response.created\",\"response\": {";
+        let of = |rest: &str| named(&format!("{event}{rest}"));
+        assert_eq!(of(r#""id":"resp_1","status""#).as_deref(), Some("responses/resp_1"));
+        assert_eq!(
+            of(r#""previous_response_id":"resp_0","id" : "resp_1","#).as_deref(),
+            Some("responses/resp_1")
+        );
+        for other in [r#""id":"resp_1"#, r#""id":"resp_/../1","#, r#""previous_response_id":"resp_0","#, ""] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

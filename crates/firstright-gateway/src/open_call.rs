@@ -88,6 +88,12 @@ impl OpenCall {
         }
     }
 
+    /// Takes the call out; what stays in its place owes nothing.
+    pub(crate) fn take(&mut self) -> OpenCall {
+        let closed = OpenCall::new(Arc::clone(&self.engine), self.trail.clone(), self.id, self.reserved);
+        std::mem::replace(self, closed)
+    }
+
     /// The engine.
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine

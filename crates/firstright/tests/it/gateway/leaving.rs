@@ -1,5 +1,9 @@
 //! What if the client goes away: before the head, in mid-stream, while it waits?
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
 use firstright_core::fact::{Ending, Fact, Source};
 use serde_json::json;
 
@@ -93,4 +97,63 @@ fn after_the_last_byte() {
     let book = world.stop();
     assert!(book.settled().all(|one| (one.source, one.ending) == (Source::Provider, Ending::Complete)));
     assert_eq!(book.settled().count(), 50, "a finished stream is not taken for an abandoned one");
+}
+
+/// A provider that begins a response in the background as a stream that says no more, and tells, when asked for it by its
+/// id, that it is done.
+fn in_background() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer_one(&stream));
+        }
+    });
+    address
+}
+
+fn answer_one(stream: &TcpStream) {
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or_default() == 0 {
+            return;
+        }
+    }
+    let response =
+        |status: &str, usage: &str| format!(r#"{{"id":"resp_1","status":"{status}","usage":{usage}}}"#);
+    if head.starts_with("POST ") {
+        let created = response("queued", "null");
+        let event = format!("data: {{\"type\":\"response.created\",\"response\":{created}}}\n\n");
+        write!(writer, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{event}").unwrap();
+        // Until it is left.
+        let _ = reader.read_to_end(&mut Vec::new());
+        return;
+    }
+    assert!(head.starts_with("GET /openai/v1/responses/resp_1 "), "{head}");
+    let body = response("completed", r#"{"input_tokens":10,"output_tokens":500}"#);
+    let length = body.len();
+    write!(
+        writer,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+}
+
+/// A response in the background goes on when its stream is left, and is settled by what it used in the end.
+#[test]
+fn a_stream_of_the_background() {
+    let world = World::facing(in_background());
+    let mut http = world.connect();
+    let body = json!({ "model": "gpt-4o", "input": "x", "background": true, "stream": true }).to_string();
+    http.request("POST", "/v1/responses", &bearer("open"), body.as_bytes()).unwrap();
+    let mut reply = http.head().unwrap();
+    assert!(http.piece(&mut reply).unwrap());
+    drop(http);
+    until("it is settled", || world.open_calls() == 0);
+    let book = world.stop();
+    let settled: Vec<_> = book.settled().collect();
+    assert_eq!(settled.len(), 1);
+    assert_eq!((settled[0].usage.input, settled[0].usage.output), (10, 500));
+    assert_eq!((settled[0].source, settled[0].ending), (Source::Provider, Ending::Complete));
 }
