@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firstright_core::account::{Account, AccountId};
 use firstright_core::decision::{Action, Decision};
-use firstright_core::fact::{Fact, Failure, FailureKind, LeaseId, OfferId};
+use firstright_core::fact::{Fact, Failure, FailureKind, LeaseId, Observation, OfferId};
 use firstright_core::journal::Record;
 use firstright_core::scope::Glob;
 use firstright_core::text;
@@ -21,7 +21,7 @@ use firstright_core::units::{Money, Span, Timestamp};
 use firstright_core::workload::{Call, CallId, JobId};
 use firstright_core::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, World};
 
-use self::jobs::{Job, Lease, Offer};
+use self::jobs::{Job, Lease, Offer, Quotes};
 use self::law::Subject;
 use self::room::Room;
 
@@ -83,6 +83,10 @@ pub struct Auditor {
     declared_now: bool,
     /// A room as it was before this record's fact: waiting calls may have been served before it.
     before: Option<(usize, Room)>,
+    /// What this record's fact says of that room.
+    observed: Option<Observation>,
+    /// A job's quotes as they were before the one of this record.
+    quotes_before: Option<(JobId, Quotes)>,
     /// Accounts as they were last set.
     accounts: BTreeMap<AccountId, Account>,
     sums: sums::Sums,
@@ -99,7 +103,7 @@ impl Auditor {
         self.audit.records += 1;
         // Deadlines are dealt with before the fact; what they bring about concerns other workloads than the fact's.
         self.windows_end();
-        self.before = None;
+        (self.before, self.observed, self.quotes_before) = (None, None, None);
         self.declared_now = matches!(record.fact, Fact::PoolDeclared { .. });
         let world = self.world.take();
         let due = due_before(record);
@@ -214,6 +218,7 @@ impl Auditor {
             }
             Fact::CapacityObserved { deployment, observation } => {
                 self.keep(*deployment);
+                self.observed = Some(*observation);
                 if let Some(room) = self.rooms.get_mut(deployment.index()) {
                     room.observe(self.at, observation);
                 }
@@ -416,18 +421,29 @@ impl Auditor {
         self.title(world, &subject, place, title, &Evidences::Call(&call, &failed));
         let full = self.rooms_of(deployment).all(|room| room.is_full(at, reserved));
         self.must(!full, || format!("call {} is put on a deployment that has no room for it", id.0));
-        if let Some(room) = self.rooms.get_mut(deployment.index()) {
-            room.reserve(at, reserved);
-        }
-        if let Some((_, room)) = self.before.as_mut().filter(|(index, _)| *index == deployment.index()) {
-            room.reserve(at, reserved);
-        }
+        self.reserve(deployment, reserved);
         let tally = self
             .audit
             .providers
             .entry(world.provider(law::provider_of(world, place)).id.clone())
             .or_default();
         tally.calls += 1;
+    }
+
+    fn reserve(&mut self, deployment: DeploymentId, tokens: u64) {
+        let at = self.at;
+        let Some(room) = self.rooms.get_mut(deployment.index()) else { return };
+        room.reserve(at, tokens);
+        let before = self.before.as_mut().filter(|(index, _)| *index == deployment.index());
+        let Some((_, before)) = before else { return };
+        let had_room = !before.is_full(at, tokens);
+        before.reserve(at, tokens);
+        // It may have waited for this very moment, and been served before the provider was heard: then what the provider
+        // said holds of a room that it was in already.
+        if let Some(seen) = self.observed.as_ref().filter(|_| had_room) {
+            *room = before.clone();
+            room.observe(at, seen);
+        }
     }
 
     /// A call as the law sees it, with the regions of its key and of the accounts above that.

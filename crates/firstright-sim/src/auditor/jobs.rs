@@ -11,6 +11,9 @@ use firstright_core::world::{ClauseId, PartyId, ProviderId, World};
 
 use super::{Auditor, Evidences, law, name};
 
+/// Firm quotes for an hour, each until when.
+pub(super) type Quotes = Vec<(ProviderId, Money, Timestamp)>;
+
 /// Firm quotes that the broker keeps for one job.
 const QUOTES: usize = 64;
 
@@ -24,7 +27,7 @@ pub(super) struct Job {
     pub left: Span,
     pub lost: Vec<ProviderId>,
     ever_lost: Vec<ProviderId>,
-    quotes: Vec<(ProviderId, Money, Timestamp)>,
+    quotes: Quotes,
     /// The rights by which it was offered, in order.
     pub offered: Vec<ClauseId>,
     accepted: Option<(ClauseId, u32, Option<Money>)>,
@@ -137,7 +140,8 @@ impl Auditor {
             }
             Fact::Quoted { job, provider, hour, until } => {
                 let at = self.at;
-                if let Some(job) = self.jobs.get_mut(job) {
+                if let Some((id, job)) = self.jobs.get_mut(job).map(|known| (*job, known)) {
+                    self.quotes_before = Some((id, job.quotes.clone()));
                     job.quotes.retain(|(other, _, firm)| other != provider && at < *firm);
                     if job.quotes.len() < QUOTES {
                         job.quotes.push((*provider, *hour, *until));
@@ -319,7 +323,11 @@ impl Auditor {
                 self.must(rest == 0 || (count >= least && rest >= least), || {
                     format!("lease {} splits job {} smaller than it may be", id.0, lease.job.0)
                 });
-                self.price_of(world, &job, place)
+                // A window that ends at the moment of a quote ends before it.
+                let before = self.quotes_before.as_ref().filter(|(id, _)| *id == lease.job);
+                let before = before.map(|(_, quotes)| Job { quotes: quotes.clone(), ..job.clone() });
+                let before = before.map(|job| self.price_of(world, &job, place));
+                before.filter(|hour| *hour == lease.hour).unwrap_or_else(|| self.price_of(world, &job, place))
             }
         };
         self.must(hour == lease.hour, || format!("lease {} is priced {:?}, not {hour:?}", id.0, lease.hour));

@@ -66,7 +66,8 @@ fn first<'v>(decisions: &'v mut [Value], kind: &str) -> Option<&'v mut Value> {
 
 #[test]
 fn good_journals_pass_and_their_settlements_add_up() {
-    for seed in 0..1_500 {
+    // The last two have a fact at the very moment of a deadline, which comes first.
+    for seed in (0..1_500).chain([2_826, 6_486]) {
         let good = case(seed);
         let audit = audit(good.records.iter());
         let at = good.records.last().unwrap().at;
