@@ -173,14 +173,21 @@ impl Auditor {
         let Clause::FirstRefusal(right) = &world.clause(offer.clause).clause else { return };
         let (all, hour) = (offer.terms.count, offer.terms.hour);
         let least = self.jobs.get(&offer.job).map_or(1, |job| job.submitted.min_chunk.max(1));
+        let is_piece = |count: u32| count >= least && all.saturating_sub(count) >= least;
         match answer {
             Answer::Accept => self.close(id, How::Taken(all), hour),
             Answer::Decline(_) => self.close(id, How::Declined(self.at), None),
             Answer::Partial(count) if *count >= all => self.close(id, How::Taken(all), hour),
-            Answer::Partial(count) if right.partial && *count >= least && all - count >= least => {
+            Answer::Partial(count) if right.partial && is_piece(*count) => {
                 self.close(id, How::Taken(*count), hour);
             }
-            Answer::Counter(terms) if right.counter && terms.count > 0 => offer.counter = Some(*terms),
+            Answer::Counter(terms)
+                if right.counter
+                    && terms.duration == offer.terms.duration
+                    && (terms.count >= all || is_piece(terms.count)) =>
+            {
+                offer.counter = Some(*terms);
+            }
             Answer::Partial(_) | Answer::Counter(_) => {}
         }
     }
