@@ -70,3 +70,20 @@ pub(super) fn from_client(text: &str) -> Event {
         _ => Event::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second of sound at the lowest rate is about twenty tokens, and text is one for four characters.
+    #[test]
+    fn sound_counts_as_sound() {
+        for (kind, characters, bytes) in
+            [("response.output_audio.delta", 10_664, 81), ("response.output_text.delta", 10_664, 10_666)]
+        {
+            let delta = "A".repeat(characters);
+            let text = format!(r#"{{"type":"{kind}","delta":"{delta}"}}"#);
+            assert_eq!(from_provider(Operation::Realtime, &text), Event::Content(bytes), "{kind}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ fn what_must_never_pass() {
         "Api-Key",
         "x-api-key",
         "cookie",
+        "idempotency-key",
         "host",
         "connection",
         "content-length",

@@ -137,5 +137,7 @@ mod tests {
         assert!(
             peek(b"[").is_err() && peek(br#"{"model":1}"#).is_err() && peek(br#"{"session":1}"#).is_err()
         );
+        let twice = peek(br#"{"model":"a","session":{"model":"b"}}"#);
+        assert_eq!(twice.unwrap_err().code, "duplicate_key");
     }
 }
