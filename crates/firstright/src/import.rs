@@ -11,8 +11,6 @@ mod place;
 mod litellm;
 mod envoy;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -20,6 +18,7 @@ use firstright_core::check::check;
 use firstright_core::text;
 
 use crate::config::Config;
+use crate::init::write_new;
 use plan::Plan;
 use report::Report;
 use yaml::{MAX_BYTES, Node};
@@ -78,7 +77,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         return Err(format!("failed to write `{}`: it is there already", path.display()));
     }
     for (path, text) in &all {
-        write(path, text)?;
+        write_new(path, text)?;
     }
     print!("{}", report.text());
     if !report.errors().is_empty() {
@@ -150,15 +149,6 @@ fn read(path: &Path) -> Result<String, String> {
         return Err(fail(&format!("it is larger than {MAX_BYTES} bytes")));
     }
     std::fs::read_to_string(path).map_err(|error| fail(&error))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let fail = |error| format!("failed to write `{}`: {error}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(fail)?;
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)
 }
 
 /// The variable that a value refers to as `os.environ/NAME`.

@@ -200,8 +200,8 @@ pub fn run(args: &Args) -> Result<(), String> {
             return Err(format!("failed to write `{}`: it is there already", path.display()));
         }
     }
-    write(&law, &law_text(&found))?;
-    write(&config, &config_text(&found, &key))?;
+    write_new(&law, &law_text(&found))?;
+    write_new(&config, &config_text(&found, &key))?;
     println!("wrote {} and {}", config.display(), law.display());
     match found.as_slice() {
         [] => {
@@ -306,7 +306,8 @@ fn config_text(found: &[Found], key: &str) -> String {
     text
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+/// Writes a file that is not there yet, and the folders above it.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), String> {
     let fail = |error| format!("failed to write `{}`: {error}", path.display());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;

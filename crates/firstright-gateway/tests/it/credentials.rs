@@ -68,6 +68,13 @@ fn client() -> Client {
     Client::new(PoolLimits::default())
 }
 
+/// A token endpoint, a credential that asks it, and who sends.
+async fn with_entra() -> (Provider, Credential, Client) {
+    let endpoint = Provider::start().await;
+    let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
+    (endpoint, credential, client())
+}
+
 /// Answers one request for a token, and says what was asked.
 async fn give(endpoint: &Provider, answer: String) -> String {
     let mut stream = endpoint.accept().await;
@@ -79,9 +86,7 @@ async fn give(endpoint: &Provider, answer: String) -> String {
 #[test]
 fn the_request_for_a_token_and_what_comes_of_it() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         let (got, asked) = tokio::join!(authorise(&credential, &client), give(&endpoint, token("t1", 3_600)));
         assert_eq!(got.unwrap().0, "Bearer t1");
         let port = endpoint.address.port();
@@ -105,9 +110,7 @@ fn the_request_for_a_token_and_what_comes_of_it() {
 #[test]
 fn a_token_is_renewed_ahead_of_its_end_while_calls_go_on() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         let (got, _) = tokio::join!(authorise(&credential, &client), give(&endpoint, token("t1", 1_000)));
         got.unwrap();
         // Not before 70 % of its life.
@@ -126,9 +129,7 @@ fn a_token_is_renewed_ahead_of_its_end_while_calls_go_on() {
 #[test]
 fn an_endpoint_that_is_away_costs_nothing_while_the_old_token_holds() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         let (got, _) = tokio::join!(authorise(&credential, &client), give(&endpoint, token("t1", 1_000)));
         got.unwrap();
         let asked = Rc::new(std::cell::Cell::new(0));
@@ -159,9 +160,7 @@ fn an_endpoint_that_is_away_costs_nothing_while_the_old_token_holds() {
 #[test]
 fn after_a_failure_the_endpoint_is_left_alone_for_a_moment() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         let said = r#"{"error":"invalid_client","error_description":"AADSTS7000215: you sent canary-client-secret"}"#;
         let (got, _) =
             tokio::join!(authorise(&credential, &client), give(&endpoint, answer("401 No", "", said)));
@@ -183,9 +182,7 @@ fn after_a_failure_the_endpoint_is_left_alone_for_a_moment() {
 #[test]
 fn a_slow_endpoint_is_waited_for_in_bounds_and_by_whoever_is_left() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         // Who asked first goes away; the fetch goes on, and another call gets what comes of it.
         let (first, second) = (credential.clone(), client.clone());
         let gone = spawn_local(async move { authorise(&first, &second).await.map(drop) });
@@ -211,9 +208,7 @@ fn a_slow_endpoint_is_waited_for_in_bounds_and_by_whoever_is_left() {
 #[test]
 fn a_refused_token_is_renewed_once_and_not_again_at_once() {
     run(async {
-        let endpoint = Provider::start().await;
-        let credential = Credential::new(Proof::Tokens(entra(&plain(&endpoint))), &provider());
-        let client = client();
+        let (endpoint, credential, client) = with_entra().await;
         let (got, _) = tokio::join!(authorise(&credential, &client), give(&endpoint, token("t1", 900)));
         let (_, used) = got.unwrap();
         // Sixty-four calls are refused together: one fetch for all of them.
