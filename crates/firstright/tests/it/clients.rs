@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const VERSIONS: &str = include_str!("../sdk/versions.txt");
 const BINARY: &str = env!("CARGO_BIN_EXE_firstright");
 
+/// Longest wait for the server to say where it serves.
+const START_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for the server to stop once asked: nothing is in flight then.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
@@ -75,8 +77,7 @@ impl Server {
         let mut serve = Command::new(BINARY);
         serve.arg("serve").arg("--config").arg(folder.join("firstright.toml")).stdout(Stdio::piped());
         let mut child = serve.envs(secrets).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let said = first_line(&mut child);
         let url = said.strip_prefix("firstright serves on ").and_then(|said| said.split_once("/v1"));
         let url = url.unwrap_or_else(|| panic!("the server said `{said}`")).0.to_string();
         Server { folder, child, url }
@@ -100,6 +101,23 @@ impl Drop for Server {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// What a server says first; it is killed if that takes too long. What it says later is read and dropped.
+pub fn first_line(child: &mut Child) -> String {
+    let stdout = child.stdout.take().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut said = String::new();
+        let mut stdout = BufReader::new(stdout);
+        let _ = stdout.read_line(&mut said);
+        let _ = sender.send(said);
+        let _ = std::io::copy(&mut stdout, &mut std::io::sink());
+    });
+    receiver.recv_timeout(START_MAX).unwrap_or_else(|_| {
+        let _ = child.kill();
+        format!("nothing in {} s", START_MAX.as_secs())
+    })
 }
 
 /// Runs a script to its end and returns what it said; if it fails, so does the test, with that.

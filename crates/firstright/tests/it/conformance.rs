@@ -8,11 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstright::config::hex_digest;
 use firstright_wire::operation::{PathRefused, Route};
@@ -24,6 +23,8 @@ const EXCEPTIONS: &str = include_str!("../conformance/exceptions.txt");
 
 /// Longest wait for all tests; they take about a minute, more on a machine that builds meanwhile.
 const TESTS_MAX: Duration = Duration::from_secs(600);
+/// Longest wait for the mock to listen.
+const START_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for the specification to be made into JSON.
 const SPECIFICATION_MAX: Duration = Duration::from_secs(60);
 
@@ -211,21 +212,32 @@ impl Mock {
     }
 
     fn try_start(specification: &Path) -> Option<Mock> {
-        let mut mock = Command::new(binary(&tool("conformance-mock").unwrap()));
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        mock.args(["--host", "127.0.0.1", "--port", &free.to_string(), "--quiet", "--stream-interval=0"]);
+        let mut command = Command::new(binary(&tool("conformance-mock").unwrap()));
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        command.args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &free.port().to_string(),
+            "--quiet",
+            "--stream-interval=0",
+        ]);
         for place in ["query", "form"] {
             for kind in ["array", "object"] {
-                mock.arg(format!("--validator-{place}-{kind}-format=brackets"));
+                command.arg(format!("--validator-{place}-{kind}-format=brackets"));
             }
         }
-        let mut child = mock.arg(specification).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let started = lines.any(|line| line.contains("Ready to accept requests"));
-        let mock = Mock { child, url: format!("http://127.0.0.1:{free}") };
-        // What it says later is of no use, but it has to be able to say it.
-        std::thread::spawn(move || lines.for_each(drop));
-        started.then_some(mock)
+        // What it says differs from place to place (it has other words where `CI` is set), so that it is asked instead.
+        command.arg(specification).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut mock = Mock { child: command.spawn().unwrap(), url: format!("http://{free}") };
+        let begun = Instant::now();
+        while begun.elapsed() < START_MAX && mock.child.try_wait().unwrap().is_none() {
+            if TcpStream::connect(free).is_ok() {
+                return Some(mock);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
     }
 }
 

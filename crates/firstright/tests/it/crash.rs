@@ -5,7 +5,7 @@
 //! and what the clients saw, compares the two.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,6 +19,7 @@ use firstright_core::journal::HEADER;
 use firstright_core::workload::CallId;
 use firstright_sim::rng::{Purpose, Rng};
 
+use crate::clients;
 use crate::world::{
     Book, Folder, Http, LAW, Reply, Settled, ask, ask_stream, bearer, clouds, configure, law, until,
     usage_in, usage_on_record,
@@ -39,8 +40,7 @@ impl Served {
     pub fn start(mut command: Command, config: &Path) -> Served {
         command.arg("serve").arg("--config").arg(config).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let line = clients::first_line(&mut child);
         let address = line
             .trim()
             .strip_prefix("firstright serves on http://")
