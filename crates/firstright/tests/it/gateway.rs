@@ -9,6 +9,7 @@ mod load;
 mod garbage;
 mod hostile;
 mod storms;
+mod overload;
 mod sockets;
 mod languages;
 mod money;

@@ -2,6 +2,7 @@
 
 mod dialects;
 mod clients;
+mod open_loop;
 mod world;
 
 mod conformance;

@@ -133,7 +133,8 @@ pub fn configure_at(
     folder.write("firstright.toml", &text)
 }
 
-fn key_entry(id: &str, tenant: &str, models: &str) -> String {
+/// The configuration's entry of a key.
+pub fn key_entry(id: &str, tenant: &str, models: &str) -> String {
     let digest = hex_digest(&key_of(id));
     format!("[[key]]\nid = \"{id}\"\ntenant = \"{tenant}\"\n{models}sha256 = \"{digest}\"\n")
 }
