@@ -78,7 +78,7 @@ fn main() -> std::io::Result<()> {
     let handler_of = move || {
         let client = Client::new(PoolLimits::default());
         let target = target.clone();
-        move |request| carry(client.clone(), target.clone(), request)
+        move |request| Box::pin(carry(client.clone(), target.clone(), request))
     };
     let address = SocketAddr::from(([127, 0, 0, 1], number(0, 9230)));
     let server = start(address, None, number(2, 1).into(), &Limits::default(), handler_of)?;

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
-use firstright_wire::anthropic::inbound::error_event;
+use firstright_wire::anthropic::inbound;
 use firstright_wire::home::Signer;
 use firstright_wire::openai::ServiceTier;
 use firstright_wire::openai::error::{chat_event, responses_event};
@@ -53,6 +53,10 @@ pub(crate) fn tier_of(tier: Option<ServiceTier>) -> Tier {
 
 /// Follows a call whose answer goes on without its stream, which began with these bytes. Gives it back if it cannot.
 pub(crate) type Later = Box<dyn FnOnce(OpenCall, &[u8]) -> Option<OpenCall>>;
+
+/// The code and the message of a stream that we end because we stop.
+pub(crate) const GATEWAY_STOPPING: (&str, &str) =
+    ("gateway_stopping", "the gateway stopped before the end of the answer: try again");
 
 /// So many bytes of a stream's beginning are kept to find the answer's id in.
 const BEGINNING: usize = 1_024;
@@ -120,6 +124,21 @@ fn signed(signer: Option<Signer>, mut hook: impl FnMut(Passing<'_>) -> Verdict +
     })
 }
 
+/// The event that ends a stream of an operation with an error, in the stream's own words. `events`: how many came before it.
+pub(crate) fn error_event(
+    operation: Operation,
+    code: &str,
+    kind: &str,
+    message: &str,
+    events: u64,
+) -> Vec<u8> {
+    match operation {
+        Operation::Responses => responses_event(code, message, events),
+        Operation::Messages => inbound::error_event(code, message),
+        _ => chat_event(code, kind, message),
+    }
+}
+
 struct Stream {
     operation: Operation,
     meter: StreamMeter,
@@ -137,8 +156,8 @@ impl Stream {
             Passing::Broken(_, bytes) => self.broken(bytes),
             // Nothing is said of the provider by that: it is settled like a call whose caller went away.
             Passing::Closing(bytes) => {
-                let message = "the gateway stopped before the end of the answer: try again";
-                self.cut(bytes, "gateway_stopping", message, Ending::Abandoned)
+                let (code, message) = GATEWAY_STOPPING;
+                self.cut(bytes, code, message, Ending::Abandoned)
             }
             // Dropping the call settles it by what was counted, unless it is followed.
             Passing::Abandoned => {
@@ -249,12 +268,7 @@ impl Stream {
     }
 
     fn error_event(&self, code: &str, kind: &str, message: &str) -> Bytes {
-        match self.operation {
-            Operation::Responses => responses_event(code, message, self.meter.events()),
-            Operation::Messages => error_event(code, message),
-            _ => chat_event(code, kind, message),
-        }
-        .into()
+        error_event(self.operation, code, kind, message, self.meter.events()).into()
     }
 
     fn durable(&self, record: u64) -> Gate {

@@ -24,6 +24,7 @@ use crate::bound::{self, Bound};
 use crate::endpoint::Endpoint;
 use crate::follow::{self, Pending};
 use crate::handler::{Handling, Unanswered};
+use crate::keep::Alive;
 use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
 use crate::refuse::No;
@@ -133,7 +134,7 @@ impl Handling<'_> {
                     Placed { record, decision, deployment, model }
                 }
                 Action::Queue { .. } => {
-                    next = Some(open.queued().await);
+                    next = Some(open.queued(Alive::of(self.setup.keep_alive, asked)).await);
                     continue;
                 }
                 Action::Refuse { refusal, .. } => {

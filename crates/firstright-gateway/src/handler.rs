@@ -15,6 +15,7 @@ use crate::answer::Answer;
 use crate::bound;
 use crate::capacity;
 use crate::idempotency::{Answers, Asked};
+use crate::keep::Handled;
 use crate::keys::Principal;
 use crate::listen::{RequestBodyError, discard, read_whole};
 use crate::ready::Readiness;
@@ -115,7 +116,11 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub async fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
+    pub fn handle(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Handled {
+        Handled::new(self.answer(client, request))
+    }
+
+    async fn answer(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Answer {
         match request.uri().path() {
             "/healthz" => return Response::new(Reply::whole("ok\n")),
             "/readyz" => return self.ready.answer(),

@@ -152,7 +152,7 @@ impl Claim {
                     false => State::Gone,
                 }
             }
-            Reply::Relay(_) => State::Gone,
+            Reply::Relay(_) | Reply::Kept(_) => State::Gone,
         };
         if let State::Answered(whole) = &state {
             kept.bytes += whole.body.len();

@@ -20,6 +20,7 @@ mod spoken;
 pub mod credential;
 mod bound;
 mod open_call;
+mod keep;
 mod attempt;
 pub mod answer;
 pub mod told;
@@ -33,6 +34,7 @@ mod chunked;
 mod length;
 
 pub use handler::Gateway;
+pub use keep::Handled;
 pub use ready::Readiness;
 pub use setup::Setup;
 pub use telemetry::Telemetry;

@@ -105,7 +105,8 @@ pub struct Drained {
 /// Accepts and serves until `drain` says stop, then until every request is answered or the grace period is over. With
 /// `tls` nothing else is spoken.
 ///
-/// Must run inside a `LocalSet`. The future of `handler` is dropped when its client goes away.
+/// Must run inside a `LocalSet`. The future of `handler` is dropped when its client goes away; what may change its protocol
+/// is polled without being pinned, so it has to bear that.
 pub async fn serve<H, F, B>(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -116,7 +117,7 @@ pub async fn serve<H, F, B>(
 ) -> Drained
 where
     H: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
+    F: Future<Output = Response<B>> + Unpin + 'static,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

@@ -15,6 +15,7 @@ use firstright_engine::{Engine, Noted, Stepped};
 use firstright_wire::openai::ServiceTier;
 
 use crate::answer::tier_of;
+use crate::keep::Alive;
 use crate::telemetry::Trail;
 
 /// When the core is told that a stream's first byte is still awaited. Few streams take a second to begin, and each time is
@@ -107,10 +108,15 @@ impl OpenCall {
         Some(Noted { record, decision: own })
     }
 
-    /// Waits in the queue for the decision that another fact leads to.
-    pub(crate) async fn queued(&mut self) -> Noted {
+    /// Waits in the queue for the decision that another fact leads to; a stream is heard of meanwhile.
+    pub(crate) async fn queued(&mut self, alive: Option<Alive>) -> Noted {
         let since = Instant::now();
-        let noted = self.engine.queued(self.id).await;
+        let decision = self.engine.queued(self.id);
+        let noted = match alive {
+            None => decision.await,
+            // Boxed: what only some calls need is no part of every call.
+            Some(alive) => Box::pin(alive.during(decision, || self.trail.kept())).await,
+        };
         self.note(&noted.decision.action);
         self.trail.waited(since);
         self.trail.decided(noted.record, &noted.decision);

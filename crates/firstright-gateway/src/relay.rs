@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::keep::Kept;
 use crate::upstream::{Body, BodyError};
 
 /// Replies of a known length up to here are read whole and leave as one frame.
@@ -58,6 +59,11 @@ pub(crate) fn close_answers() {
     CLOSING.set(true);
 }
 
+/// Are the answers of this thread to end?
+pub(crate) fn is_closing() -> bool {
+    CLOSING.get()
+}
+
 /// Opens when what the bytes wait for is done; an error cuts the answer.
 pub type Gate = Pin<Box<dyn Future<Output = Result<(), Cut>>>>;
 
@@ -98,7 +104,7 @@ impl<H: FnMut(Passing<'_>) -> Verdict> RelayBody<H> {
             self.state = State::Ended;
             return Poll::Ready(None);
         };
-        if CLOSING.get() {
+        if is_closing() {
             let mut bytes = Bytes::new();
             let verdict = (self.hook)(Passing::Closing(&mut bytes));
             return self.pass(bytes, verdict, true);
@@ -223,6 +229,8 @@ pub enum Reply<H: FnMut(Passing<'_>) -> Verdict> {
     Whole(Option<Bytes>),
     /// A provider's answer as it comes.
     Relay(Box<RelayBody<H>>),
+    /// A stream that waits for its answer; it becomes that.
+    Kept(Box<Kept<H>>),
 }
 
 impl<H: FnMut(Passing<'_>) -> Verdict> Reply<H> {
@@ -242,9 +250,20 @@ impl<H: FnMut(Passing<'_>) -> Verdict + Unpin> http_body::Body for Reply<H> {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(body) => Pin::new(&mut **body).poll_frame(cx),
+        loop {
+            match &mut *self {
+                Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+                Self::Relay(body) => return Pin::new(&mut **body).poll_frame(cx),
+                Self::Kept(body) => {
+                    let Poll::Ready((bytes, next)) = body.poll(cx) else { return Poll::Pending };
+                    if let Some(next) = next {
+                        *self = next;
+                    }
+                    if !bytes.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                }
+            }
         }
     }
 
@@ -252,6 +271,7 @@ impl<H: FnMut(Passing<'_>) -> Verdict + Unpin> http_body::Body for Reply<H> {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Relay(body) => body.is_end_stream(),
+            Self::Kept(_) => false,
         }
     }
 
@@ -259,6 +279,7 @@ impl<H: FnMut(Passing<'_>) -> Verdict + Unpin> http_body::Body for Reply<H> {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relay(body) => body.size_hint(),
+            Self::Kept(_) => SizeHint::default(),
         }
     }
 }

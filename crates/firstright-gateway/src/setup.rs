@@ -1,6 +1,7 @@
 //! By what is a request handled? One immutable version of the configuration, with the law that its numbers belong to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstright_core::world::{TenantId, World};
 use http::HeaderName;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub body: BodyLimits,
     /// What a form may be: files come as forms.
     pub form: BodyLimits,
+    /// After so long a stream that waits for room is answered with a comment, and again each time; none: it is not.
+    pub keep_alive: Option<Duration>,
     /// What callers are told again and again.
     pub labels: Labels,
     /// Headers of a request that pass to providers beside the usual.

@@ -15,7 +15,7 @@ use firstright_wire::openai::response::{self, Malformed, Reply};
 use firstright_wire::operation::Operation;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::answer::Hook;
+use crate::answer::{GATEWAY_STOPPING, Hook};
 use crate::asked::{Asked, DEFAULT_MAX_OUTPUT};
 use crate::attempt::Failed;
 use crate::endpoint::{Dialect, Endpoint};
@@ -264,9 +264,7 @@ fn anthropics(mut hook: Hook) -> Hook {
             done = true;
             if pushed.is_err() || !stream.finish(&mut out) {
                 let (code, message) = match stopping {
-                    true => {
-                        ("gateway_stopping", "the gateway stopped before the end of the answer: try again")
-                    }
+                    true => GATEWAY_STOPPING,
                     false => ("upstream_cut", "the provider broke off before the end of its answer"),
                 };
                 out.extend_from_slice(&inbound::error_event(code, message));

@@ -117,6 +117,8 @@ pub struct GatewayConfig {
     pub drain_s: u64,
     /// How long, before that, `/readyz` says no while requests are still taken: until load balancers have seen it.
     pub drain_notice_s: u64,
+    /// After so long a stream that waits for room is answered with a comment, and again each time; 0 is never.
+    pub keep_alive_s: u64,
     /// Request headers that pass to providers beside content type and accept.
     pub forward_headers: Vec<String>,
 }
@@ -137,6 +139,7 @@ impl Default for GatewayConfig {
             answer_timeout_s: 3_600,
             drain_s: 60,
             drain_notice_s: 0,
+            keep_alive_s: 15,
             forward_headers: Vec::new(),
         }
     }
@@ -385,6 +388,11 @@ impl Config {
             names.push(name);
         }
         Ok(names)
+    }
+
+    /// How often a stream that waits for room is heard of, if it is.
+    pub fn keep_alive(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.gateway.keep_alive_s)).filter(|every| !every.is_zero())
     }
 
     /// How long each part of an attempt may take.

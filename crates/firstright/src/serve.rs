@@ -173,6 +173,7 @@ pub(crate) fn setup(config: &Config, world: Arc<World>, keys: &Arc<BookKeys>) ->
         budgets: config.budgets(),
         body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
         form: BodyLimits { bytes: config.gateway.max_form_bytes, ..BodyLimits::default() },
+        keep_alive: config.keep_alive(),
         forward: config.forwarded()?,
     })
 }

@@ -39,7 +39,7 @@ pub(super) fn spawn<H, F, B>(
     handler: &Rc<H>,
 ) where
     H: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
+    F: Future<Output = Response<B>> + Unpin + 'static,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -68,7 +68,7 @@ async fn run<T, H, F, B>(stream: T, peer: Peer, buffer_bytes: usize, watch: Rc<W
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
+    F: Future<Output = Response<B>> + Unpin + 'static,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -86,14 +86,7 @@ where
         let serving = Serving::enter(&serving_watch, &findings);
         // Nothing of the handler runs for a request that we refuse.
         let answer = if objection.is_none() { Some(handler(request)) } else { None };
-        // Boxed: what may change its protocol is polled without being pinned.
-        Box::pin(async move {
-            let answer = match answer {
-                Some(answer) => answer.await.map(Content::Handlers),
-                None => refusal(objection),
-            };
-            Ok::<_, Infallible>(answer.map(|content| Served { content, _serving: serving }))
-        })
+        Answering { answer, objection, serving: Some(serving) }
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(buffer_bytes).header_read_timeout(None);
@@ -145,6 +138,31 @@ impl Drop for Serving {
     }
 }
 
+/// A request with its handler.
+struct Answering<F> {
+    /// None if no handler is to see it.
+    answer: Option<F>,
+    objection: Option<Objection>,
+    /// Until the answer takes it along.
+    serving: Option<Serving>,
+}
+
+impl<B, F: Future<Output = Response<B>> + Unpin> Future for Answering<F> {
+    type Output = Result<Response<Served<B>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match &mut self.answer {
+            None => refusal(self.objection),
+            Some(answer) => match Pin::new(answer).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(answer) => answer.map(Content::Handlers),
+            },
+        };
+        let serving = self.serving.take();
+        Poll::Ready(Ok(answer.map(|content| Served { content, _serving: serving })))
+    }
+}
+
 enum Content<B> {
     Handlers(B),
     Refusal(Option<Bytes>),
@@ -153,7 +171,7 @@ enum Content<B> {
 /// An answer's body on its way out.
 pub struct Served<B> {
     content: Content<B>,
-    _serving: Serving,
+    _serving: Option<Serving>,
 }
 
 /// 400 and close: after a head that two parties may read differently nothing on this connection can be trusted.

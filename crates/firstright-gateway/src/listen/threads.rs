@@ -39,7 +39,7 @@ pub fn start<S, H, F, B>(
 where
     S: Fn() -> H + Clone + Send + 'static,
     H: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
+    F: Future<Output = Response<B>> + Unpin + 'static,
     B: Body + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

@@ -210,7 +210,7 @@ impl Session {
                     (self.open, self.content) = (Some(open), 0);
                     return Ok(());
                 }
-                Action::Queue { .. } => next = Some(open.queued().await),
+                Action::Queue { .. } => next = Some(open.queued(None).await),
                 Action::Refuse { refusal, .. } => {
                     self.gateway.engine().durable(record).await;
                     let no = No::of(refusal, self.setup.world.model(model), record);

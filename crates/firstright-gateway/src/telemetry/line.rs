@@ -12,7 +12,11 @@ pub(super) fn write(out: &mut Vec<u8>, telemetry: &Telemetry, names: &Names, sto
     let mut line = Object::begin(out);
     line.text("time", &rfc3339(telemetry.unix(story.began)));
     line.text("operation", codes::CLASSES[codes::class(story.operation)]);
-    line.number("status", u64::from(story.status));
+    line.number("status", u64::from(story.told()));
+    if story.kept {
+        line.flag("kept-alive", true);
+        line.number("status-in-stream", u64::from(story.status));
+    }
     if let Some(code) = story.code {
         line.text("code", code);
     }

@@ -258,7 +258,7 @@ impl Ended {
         let tenant = story.tenant.and_then(|id| names.tenant(id));
         attributes.extend(tenant.map(|(tenant, _)| text("firstright.tenant", tenant)));
         attributes.extend(story.record.map(|record| number("firstright.decision", record)));
-        attributes.push(number("http.response.status_code", u64::from(story.status)));
+        attributes.push(number("http.response.status_code", u64::from(story.told())));
         attributes.extend(story.code.map(|code| text("error.type", code)));
         attributes.extend(story.ending.map(|ending| text("firstright.ending", codes::ending(ending))));
         let named = |verb: &str| format!("{verb} {}", asked.unwrap_or("other"));

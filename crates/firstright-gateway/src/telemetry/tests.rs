@@ -194,6 +194,7 @@ fn setup(world: Arc<World>) -> Setup {
         body: BodyLimits::default(),
         form: BodyLimits::default(),
         labels: Labels::of(&world),
+        keep_alive: None,
         forward: Vec::new(),
         world,
     }

@@ -54,6 +54,8 @@ pub(crate) struct Story {
     pub first_byte: Option<Duration>,
     pub status: u16,
     pub code: Option<&'static str>,
+    /// It was answered with 200 before it was decided: `status` and `code` are told in the stream.
+    pub kept: bool,
 }
 
 /// One attempt at a provider.
@@ -104,6 +106,7 @@ impl Trail {
             first_byte: None,
             status: 0,
             code: None,
+            kept: false,
         })))
     }
 
@@ -181,6 +184,11 @@ impl Trail {
         self.note(|story| story.waited = Some(story.waited.unwrap_or_default() + since.elapsed()));
     }
 
+    /// Its stream was begun before it was decided.
+    pub(crate) fn kept(&self) {
+        self.note(|story| story.kept = true);
+    }
+
     /// The attempt's head is written now. What comes before (tokens, the disk) is not the provider's time.
     pub(crate) fn dialling(&self) {
         self.note(|story| {
@@ -228,6 +236,13 @@ impl Trail {
         let context = story.context?;
         let span = story.attempts.last().map_or(context.span, |attempt| attempt.span);
         Some(context.header(span))
+    }
+}
+
+impl Story {
+    /// The status that the client was told.
+    pub(super) fn told(&self) -> u16 {
+        if self.kept { 200 } else { self.status }
     }
 }
 

@@ -47,6 +47,7 @@ impl Gateway {
         B: Body + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let handler = move |request| Box::pin(handler(request));
         let listener = bind(([127, 0, 0, 1], 0).into(), &limits).unwrap();
         let address = listener.local_addr().unwrap();
         let permits = Permits::new(&limits);

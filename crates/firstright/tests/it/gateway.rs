@@ -5,6 +5,7 @@ mod passing;
 mod rights;
 mod faults;
 mod leaving;
+mod keeping;
 mod load;
 mod garbage;
 mod hostile;

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use firstright_core::fact::{Ending, Source};
+use firstright_core::fact::{Ending, Fact, Source};
 
 use crate::crash::Served;
-use crate::world::{Book, Folder, Http, LAW, ask, ask_stream, bearer, clouds, configure, until};
+use crate::world::{Book, Folder, Http, LAW, ask, ask_stream, bearer, clouds, configure, law, until};
 
 #[test]
 fn a_stream_that_outlasts_the_grace_period_is_told_so_in_its_own_words() {
@@ -45,6 +45,46 @@ fn a_stream_that_outlasts_the_grace_period_is_told_so_in_its_own_words() {
     assert_eq!(settled.len(), 4);
     assert!(settled.iter().all(|one| (one.source, one.ending) == (Source::Counted, Ending::Abandoned)));
     assert!(settled.iter().all(|one| one.usage.output > 0));
+}
+
+#[test]
+fn a_stream_that_still_waits_at_the_end_of_the_grace_period_is_told_so_too() {
+    let one_place = (
+        "model = \"gpt-4o\"\ncapacity = { concurrent = 256 }",
+        "model = \"gpt-4o\"\ncapacity = { concurrent = 1 }",
+    );
+    let clouds = clouds(|_| {});
+    let folder = Folder::new();
+    let law = law(&[one_place, ("max-wait = \"8s\"", "max-wait = \"60s\"")]);
+    let config = configure(&folder, &clouds, &law, "drain-s = 1\nkeep-alive-s = 1");
+    let served = Served::start(Served::binary(), &config);
+    let ask = |tokens: &str, begun: &str| {
+        let mut http = Http::connect(served.address).unwrap();
+        let extra = format!("{}x-sandbox-tokens: {tokens}\r\n", bearer("patient"));
+        let body = ask_stream("gpt-4o", true).to_string();
+        http.request("POST", "/v1/chat/completions", &extra, body.as_bytes()).unwrap();
+        let mut reply = http.head().unwrap();
+        http.read_to(&mut reply, begun);
+        (http, reply)
+    };
+    let mut streams = [ask("10,400000", "\"content\":\""), ask("10,10", ": queued\n\n")];
+    let (code, said) = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| served.terminate());
+        for (http, reply) in &mut streams {
+            http.rest(reply).unwrap();
+            let (events, done) = reply.events();
+            let last = events.last().unwrap();
+            assert_eq!((last["error"]["code"].as_str(), done), (Some("gateway_stopping"), false), "{last}");
+        }
+        stopping.join().unwrap()
+    });
+    assert_eq!(code, Some(0), "{said}");
+    let book = Book::read(&folder.journal(), false);
+    assert_eq!(book.fault, None);
+    let let_go = book.records.iter().filter(|one| matches!(one.fact, Fact::CallAbandoned { .. })).count();
+    assert_eq!(let_go, 1);
+    // The place that the other left may have been given to it in its last moment.
+    assert!(book.settled().all(|one| one.ending == Ending::Abandoned));
 }
 
 #[test]
