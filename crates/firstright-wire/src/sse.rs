@@ -117,6 +117,62 @@ impl Events {
     }
 }
 
+/// What retells the events of a stream in another language.
+pub trait Retell {
+    /// Takes the data of one event, and appends what it says to `out`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for data that isn't of the language.
+    fn data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed>;
+
+    /// Takes an event without data, such as a comment that keeps the connection alive.
+    ///
+    /// # Errors
+    /// As for [`Retell::data`].
+    fn silence(&mut self, _out: &mut Vec<u8>) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// No more events come. Whether the stream told its end, be it by an error, which `out` has then; if not, it was cut.
+    fn end(&mut self, out: &mut Vec<u8>) -> bool;
+}
+
+/// A stream on its way into another language: whole events go to what retells them, however the bytes are cut.
+#[derive(Debug, Clone)]
+pub struct Retold<T> {
+    events: Events,
+    pub(crate) teller: T,
+}
+
+impl<T: Retell> Retold<T> {
+    pub(crate) fn by(teller: T) -> Self {
+        Self { events: Events::default(), teller }
+    }
+
+    /// Takes the next bytes, cut anywhere, and appends what they say to `out`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for an event that isn't of the language, or is larger than any can be. What was appended before still
+    /// holds.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let teller = &mut self.teller;
+        self.events.push(bytes, |event| match fields(event).data {
+            Some(data) => teller.data(&data, out),
+            None => teller.silence(out),
+        })
+    }
+
+    /// No more bytes come. Whether the stream told its end, be it by an error, which `out` has then; if not, it was cut.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
+        let rest = self.events.take_rest();
+        if let Some(data) = fields(&rest).data {
+            // A last event that lacks its blank line may be whole otherwise; if it isn't, it ends nothing either.
+            let _ = self.teller.data(&data, out);
+        }
+        self.teller.end(out)
+    }
+}
+
 /// One event's fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields<'a> {

@@ -12,7 +12,7 @@ use super::response::{Block, finish, malformed};
 use super::usage::Tokens;
 use crate::openai::chat::{Chunks, Finish};
 use crate::openai::response::Malformed;
-use crate::sse::{Events, fields};
+use crate::sse::{Retell, Retold};
 
 /// The most content blocks that are open at once; the provider opens one at a time.
 const MAX_OPEN_BLOCKS: usize = 64;
@@ -22,9 +22,11 @@ const MAX_OPEN_BLOCKS: usize = 64;
 const MAX_THOUGHT_BYTES: usize = 1 << 20;
 
 /// Turns a stream of this dialect into one of OpenAI's.
+pub type Stream = Retold<Teller>;
+
+/// What has been told of a message.
 #[derive(Debug, Clone)]
-pub struct Stream {
-    events: Events,
+pub struct Teller {
     chunks: Chunks,
     tokens: Tokens,
     open: BTreeMap<u64, Open>,
@@ -107,43 +109,24 @@ impl Stream {
     /// `model` is the answer's model until the stream names another.
     #[must_use]
     pub fn new(model: &str) -> Self {
-        Self {
-            events: Events::default(),
+        Self::by(Teller {
             chunks: Chunks::new(model),
             tokens: Tokens::default(),
             open: BTreeMap::new(),
             calls: 0,
             finish: Finish::Stop,
             ended: false,
-        }
+        })
     }
+}
 
-    /// Takes the next bytes, cut anywhere, and appends what they say to `out`.
-    ///
-    /// # Errors
-    /// [`Malformed`] for an event that isn't of this dialect, or is larger than any can be.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let mut events = std::mem::take(&mut self.events);
-        let pushed = events.push(bytes, |event| self.event(event, out));
-        self.events = events;
-        pushed
-    }
-
-    /// No more bytes come. Whether the stream told its end, be it by an error, which `out` has then; if not, it was cut.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
-        let rest = self.events.take_rest();
-        // A last event that lacks its blank line may be whole otherwise.
-        let _ = self.event(&rest, out);
-        self.ended
-    }
-
-    fn event(&mut self, event: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Some(data) = fields(event).data else { return Ok(()) };
+impl Retell for Teller {
+    fn data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         if self.ended {
             return Ok(());
         }
         let event: Event<'_> =
-            serde_json::from_slice(&data).map_err(|error| malformed(&error, "an event of a message"))?;
+            serde_json::from_slice(data).map_err(|error| malformed(&error, "an event of a message"))?;
         match event.kind.as_ref() {
             "message_start" => self.start(event.message, out),
             "content_block_start" => self.open(event.index, event.content_block, out)?,
@@ -172,6 +155,12 @@ impl Stream {
         Ok(())
     }
 
+    fn end(&mut self, _out: &mut Vec<u8>) -> bool {
+        self.ended
+    }
+}
+
+impl Teller {
     fn start(&mut self, message: Option<Start<'_>>, out: &mut Vec<u8>) {
         if let Some(message) = message {
             self.tokens.learn(message.usage);

@@ -10,13 +10,16 @@ use crate::anthropic::malformed;
 use crate::openai::chat::{Chunks, Finish};
 use crate::openai::request::MAX_CHOICES;
 use crate::openai::response::Malformed;
-use crate::sse::{Events, fields};
+use crate::sse::{Retell, Retold};
 use crate::usage::Reading;
 
-/// Translates one answer of `:streamGenerateContent?alt=sse`.
+/// Translates one answer of `:streamGenerateContent?alt=sse`. Usage and `[DONE]` come with [`Retold::finish`], since only the
+/// end of the bytes ends such a stream.
+pub type Stream = Retold<Teller>;
+
+/// What has been told of an answer.
 #[derive(Debug, Clone)]
-pub struct Stream {
-    events: Events,
+pub struct Teller {
     chunks: Chunks,
     /// The choices seen so far, in rising order of their index.
     choices: Vec<Progress>,
@@ -41,73 +44,30 @@ impl Stream {
     /// `model` is what the events call the model until the stream tells its version.
     #[must_use]
     pub fn new(model: &str) -> Self {
-        Self {
-            events: Events::default(),
+        Self::by(Teller {
             chunks: Chunks::new(model),
             choices: Vec::new(),
             usage: Reading::Absent,
             traffic_type: None,
             blocked: false,
             ended: false,
-        }
-    }
-
-    /// Takes the next bytes, cut anywhere, and appends the events that they make to `out`. Usage and `[DONE]` come with
-    /// [`Stream::finish`], since only the end of the bytes ends such a stream.
-    ///
-    /// # Errors
-    /// [`Malformed`] if the bytes are no such stream. What was appended before still holds.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        // The events are lent out, so that the visit may change the rest.
-        let mut events = std::mem::take(&mut self.events);
-        let pushed = events.push(bytes, |event| self.event(event, out));
-        self.events = events;
-        pushed
-    }
-
-    /// The provider has no more bytes. Tells whether the stream told its end, be it by an error, which `out` has then; if
-    /// not, it was cut.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
-        let rest = self.events.take_rest();
-        // A last event that lacks its blank line may be whole otherwise; if it isn't, its choice has no end either.
-        let _ = self.event(&rest, out);
-        if self.ended {
-            return true;
-        }
-        let whole = self.blocked
-            || !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some());
-        if !whole {
-            return false;
-        }
-        if self.choices.is_empty() {
-            self.chunks.finish(out, 0, Finish::ContentFilter);
-        }
-        for choice in &self.choices {
-            // Told at the end, since a call can come after the reason to stop.
-            let finish = match choice.finish {
-                Some(Finish::Stop) if choice.calls > 0 => Finish::ToolCalls,
-                other => other.unwrap_or(Finish::Stop),
-            };
-            self.chunks.finish(out, choice.index, finish);
-        }
-        self.chunks.end(out, self.usage);
-        self.ended = true;
-        true
+        })
     }
 
     /// Which capacity served; known once usage has come.
     #[must_use]
     pub fn traffic_type(&self) -> Option<TrafficType> {
-        self.traffic_type
+        self.teller.traffic_type
     }
+}
 
-    fn event(&mut self, event: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Some(data) = fields(event).data else { return Ok(()) };
+impl Retell for Teller {
+    fn data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         if self.ended || data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
         let answer: Answer<'_> =
-            serde_json::from_slice(&data).map_err(|error| malformed(&error, "an event of Gemini's"))?;
+            serde_json::from_slice(data).map_err(|error| malformed(&error, "an event of Gemini's"))?;
         if let Some(error) = answer.error {
             self.fail(error, out);
             return Ok(());
@@ -131,6 +91,33 @@ impl Stream {
         answer.candidates.iter().try_for_each(|candidate| self.candidate(candidate, out))
     }
 
+    fn end(&mut self, out: &mut Vec<u8>) -> bool {
+        if self.ended {
+            return true;
+        }
+        let whole = self.blocked
+            || !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some());
+        if !whole {
+            return false;
+        }
+        if self.choices.is_empty() {
+            self.chunks.finish(out, 0, Finish::ContentFilter);
+        }
+        for choice in &self.choices {
+            // Told at the end, since a call can come after the reason to stop.
+            let finish = match choice.finish {
+                Some(Finish::Stop) if choice.calls > 0 => Finish::ToolCalls,
+                other => other.unwrap_or(Finish::Stop),
+            };
+            self.chunks.finish(out, choice.index, finish);
+        }
+        self.chunks.end(out, self.usage);
+        self.ended = true;
+        true
+    }
+}
+
+impl Teller {
     fn candidate(&mut self, candidate: &Candidate<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let index = candidate.index;
         if u64::from(index) >= MAX_CHOICES {

@@ -11,16 +11,19 @@ use super::response::{Call, Message, call_id, finish, has_failed, malformed, rea
 use crate::openai::chat::Chunks;
 use crate::openai::request::MAX_CHOICES;
 use crate::openai::response::Malformed;
-use crate::sse::{Events, fields};
+use crate::sse::{Retell, Retold};
 use crate::usage::Reading;
 
 /// The most calls that one choice may make; OpenAI's bound for tools.
 const MAX_CALLS: usize = 128;
 
-/// Turns a stream of this dialect, of either format, into one of OpenAI's.
+/// Turns a stream of this dialect, of either format, into one of OpenAI's. Only the end of the bytes tells that it is
+/// complete, so its end comes with [`Retold::finish`].
+pub type Stream = Retold<Teller>;
+
+/// What has been told of an answer.
 #[derive(Debug, Clone)]
-pub struct Stream {
-    events: Events,
+pub struct Teller {
     chunks: Chunks,
     choices: BTreeMap<u32, Choice>,
     usage: Reading,
@@ -65,49 +68,26 @@ impl Stream {
     /// `model` is the answer's model: the stream names none.
     #[must_use]
     pub fn new(model: &str) -> Self {
-        Self {
-            events: Events::default(),
+        Self::by(Teller {
             chunks: Chunks::new(model),
             choices: BTreeMap::new(),
             usage: Reading::Absent,
             ended: false,
-        }
+        })
     }
+}
 
-    /// Takes the next bytes, cut anywhere, and appends what they say to `out`.
-    ///
-    /// # Errors
-    /// [`Malformed`] for an event that isn't of this dialect, or is larger than any can be.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let mut events = std::mem::take(&mut self.events);
-        let pushed = events.push(bytes, |event| self.event(event, out));
-        self.events = events;
-        pushed
-    }
-
-    /// No more bytes come: only this tells that the stream is complete, so `out` gets its end now. Whether it has ended, be
-    /// it by an error, which `out` has then; if not, it was cut.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
-        let rest = self.events.take_rest();
-        // A last event that lacks its blank line may be whole otherwise.
-        let _ = self.event(&rest, out);
-        if !self.ended && !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished) {
-            self.end(out);
-        }
-        self.ended
-    }
-
-    fn event(&mut self, event: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Some(data) = fields(event).data else { return Ok(()) };
+impl Retell for Teller {
+    fn data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         if self.ended {
             return Ok(());
         }
         if data.trim_ascii() == b"[DONE]" {
-            self.end(out);
+            self.stop(out);
             return Ok(());
         }
         let event: Event<'_> =
-            serde_json::from_slice(&data).map_err(|error| malformed(&error, "an event of a chat"))?;
+            serde_json::from_slice(data).map_err(|error| malformed(&error, "an event of a chat"))?;
         if event.code.is_some() || event.finish_reason.as_deref().is_some_and(has_failed) {
             self.fail(&event, out);
             return Ok(());
@@ -121,11 +101,20 @@ impl Stream {
         }
         let says = event.message.is_some() || event.text.is_some() || event.tool_calls.is_some();
         if says || event.finish_reason.is_some() {
-            self.piece(&event, &data, out)?;
+            self.piece(&event, data, out)?;
         }
         Ok(())
     }
 
+    fn end(&mut self, out: &mut Vec<u8>) -> bool {
+        if !self.ended && !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished) {
+            self.stop(out);
+        }
+        self.ended
+    }
+}
+
+impl Teller {
     fn piece(&mut self, event: &Event<'_>, said: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         if u64::from(event.index) >= MAX_CHOICES {
             return Err(Malformed { at: 0, expected: "a choice below 128" });
@@ -179,7 +168,7 @@ impl Stream {
         self.ended = true;
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
+    fn stop(&mut self, out: &mut Vec<u8>) {
         self.chunks.end(out, self.usage);
         self.ended = true;
     }

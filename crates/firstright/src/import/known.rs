@@ -1,5 +1,6 @@
 //! Who is behind `groq/`? Providers by the prefix that LiteLLM writes before a model, with the base URL of their
 //! OpenAI-compatible API and the variable that LiteLLM itself reads for a key. Source: each provider's documentation.
+//! And whose is a host? For both importers the same.
 
 use super::plan::OPERATOR;
 
@@ -115,6 +116,40 @@ const KNOWN: [Known; 29] = [
     ),
 ];
 
+/// Whose a domain is, with all hosts in it.
+const OWNERS: [(&str, &str); 21] = [
+    ("azure.com", "microsoft"),
+    ("openai.com", "openai"),
+    ("oraclecloud.com", "oracle"),
+    ("googleapis.com", "google"),
+    ("amazonaws.com", "amazon"),
+    ("api.aws", "amazon"),
+    ("anthropic.com", "anthropic"),
+    ("coreweave.com", "coreweave"),
+    ("groq.com", "groq"),
+    ("mistral.ai", "mistral"),
+    ("deepseek.com", "deepseek"),
+    ("together.xyz", "together"),
+    ("fireworks.ai", "fireworks"),
+    ("openrouter.ai", "openrouter"),
+    ("x.ai", "xai"),
+    ("perplexity.ai", "perplexity"),
+    ("nebius.com", "nebius"),
+    ("cerebras.ai", "cerebras"),
+    ("sambanova.ai", "sambanova"),
+    ("deepinfra.com", "deepinfra"),
+    ("nvidia.com", "nvidia"),
+];
+
+/// Whose a host is, with or without its port, if its name says so.
+pub fn owner(host: &str) -> Option<&'static str> {
+    let host = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
+    let within = |domain: &str| {
+        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    OWNERS.iter().find(|(domain, _)| within(domain)).map(|(_, owner)| *owner)
+}
+
 /// The provider of a prefix.
 pub fn find(prefix: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.prefix == prefix)
@@ -140,3 +175,6 @@ pub fn tokens_per_unit(model: &str) -> Option<u64> {
     let model = model.strip_prefix("azure/").unwrap_or(model);
     PER_UNIT.iter().find(|(name, _)| model.starts_with(name)).map(|(_, tokens)| *tokens)
 }
+
+#[cfg(test)]
+mod tests;

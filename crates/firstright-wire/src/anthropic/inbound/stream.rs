@@ -10,14 +10,16 @@ use crate::anthropic::response::malformed;
 use crate::openai::ServiceTier;
 use crate::openai::response::{self, Malformed};
 use crate::operation::Operation;
-use crate::sse::{Events, fields};
+use crate::sse::{Retell, Retold};
 use crate::usage::Reading;
 
 /// Turns a chat stream of OpenAI's into one of this dialect. Input is told with the closing totals, as it isn't known
-/// before; the beginning tells none.
+/// before; the beginning tells none. One that was cut wants [`error_event`] appended.
+pub type Stream = Retold<Teller>;
+
+/// What has been told of a chat.
 #[derive(Debug, Clone, Default)]
-pub struct Stream {
-    events: Events,
+pub struct Teller {
     id: String,
     model: String,
     begun: bool,
@@ -172,44 +174,26 @@ struct Ending {
 impl Stream {
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::by(Teller::default())
     }
+}
 
-    /// Takes the next bytes, cut anywhere, and appends what they say to `out`.
-    ///
-    /// # Errors
-    /// [`Malformed`] for an event that isn't of OpenAI's chat, or a call that goes on after the next one began.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let mut events = std::mem::take(&mut self.events);
-        let pushed = events.push(bytes, |event| self.event(event, out));
-        self.events = events;
-        pushed
+impl Default for Stream {
+    fn default() -> Self {
+        Self::new()
     }
+}
 
-    /// No more bytes come. Whether the stream told its end, be it by an error, which `out` has then; if not, it was cut:
-    /// append [`error_event`].
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
-        let rest = self.events.take_rest();
-        if fields(&rest).data.is_some() {
-            // A last event that lacks its blank line may be whole otherwise.
-            let _ = self.event(&rest, out);
-        }
-        self.ended
-    }
-
-    fn event(&mut self, event: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        if self.ended || event.is_empty() {
+impl Retell for Teller {
+    fn data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self.ended {
             return Ok(());
         }
-        let Some(data) = fields(event).data else {
-            // A comment keeps the connection alive; so does a ping.
-            return write(out, "ping", &Event::Ping);
-        };
         if data.trim_ascii() == b"[DONE]" {
-            return self.end(out);
+            return self.stop(out);
         }
         let chunk: Chunk<'_> =
-            serde_json::from_slice(&data).map_err(|error| malformed(&error, "a chat completion chunk"))?;
+            serde_json::from_slice(data).map_err(|error| malformed(&error, "a chat completion chunk"))?;
         if let Some(error) = chunk.error {
             let code = [error.code, error.kind].into_iter().flatten().next().unwrap_or_default();
             let message = error.message.as_deref().unwrap_or("the provider gave no reason");
@@ -217,7 +201,7 @@ impl Stream {
             self.ended = true;
             return Ok(());
         }
-        let reply = response::read(Operation::ChatCompletions, &data)?;
+        let reply = response::read(Operation::ChatCompletions, data)?;
         if reply.usage != Reading::Absent {
             self.usage = reply.usage;
         }
@@ -237,6 +221,17 @@ impl Stream {
         Ok(())
     }
 
+    fn silence(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        // A comment keeps the connection alive; so does a ping.
+        if self.ended { Ok(()) } else { write(out, "ping", &Event::Ping) }
+    }
+
+    fn end(&mut self, _out: &mut Vec<u8>) -> bool {
+        self.ended
+    }
+}
+
+impl Teller {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         self.begun = true;
         let message = Message {
@@ -334,7 +329,7 @@ impl Stream {
         write(out, "content_block_stop", &event)
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn stop(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         if !self.begun {
             self.begin(out)?;
         }

@@ -93,14 +93,7 @@ impl Choice<'_> {
         for (index, call) in self.calls.iter().enumerate() {
             out.extend_from_slice(if index == 0 { b",\"tool_calls\":[" } else { b"," });
             out.extend_from_slice(b"{\"id\":");
-            string(out, &call.id);
-            out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-            string(out, &call.name);
-            out.extend_from_slice(b",\"arguments\":");
-            string(out, &call.arguments);
-            out.push(b'}');
-            extra(out, call.extra.as_deref());
-            out.push(b'}');
+            call_into(out, call);
         }
         if !self.calls.is_empty() {
             out.push(b']');
@@ -183,14 +176,8 @@ impl Chunks {
         self.delta(out, choice, |out| {
             number(out, "\"tool_calls\":[{\"index\":", index);
             out.extend_from_slice(b",\"id\":");
-            string(out, &call.id);
-            out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-            string(out, &call.name);
-            out.extend_from_slice(b",\"arguments\":");
-            string(out, &call.arguments);
-            out.push(b'}');
-            extra(out, call.extra.as_deref());
-            out.extend_from_slice(b"}]");
+            call_into(out, call);
+            out.push(b']');
         });
     }
 
@@ -316,11 +303,19 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-fn extra(out: &mut Vec<u8>, raw: Option<&str>) {
-    if let Some(raw) = raw {
+/// The call from its id's value to the end of its object.
+fn call_into(out: &mut Vec<u8>, call: &ToolCall<'_>) {
+    string(out, &call.id);
+    out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+    string(out, &call.name);
+    out.extend_from_slice(b",\"arguments\":");
+    string(out, &call.arguments);
+    out.push(b'}');
+    if let Some(raw) = call.extra.as_deref() {
         out.extend_from_slice(b",\"extra_content\":");
         out.extend_from_slice(raw.as_bytes());
     }
+    out.push(b'}');
 }
 
 fn string_or_null(out: &mut Vec<u8>, text: Option<&str>) {

@@ -4,7 +4,7 @@
 use super::{Resource, Resources};
 use crate::import::plan::{Dialect, OPERATOR, UNKNOWN, id_of, variable_of};
 use crate::import::yaml::Node;
-use crate::import::{Import, place};
+use crate::import::{Import, known, place};
 
 /// An AIServiceBackend that is imported.
 #[derive(Debug)]
@@ -165,23 +165,9 @@ fn endpoint(backend: &Resource<'_>, import: &mut Import) -> Option<(String, u64)
 
 /// Whose host it is and where, as far as its name tells.
 fn located(host: &str) -> (&'static str, &'static str, &'static str) {
-    let name = host.split(':').next().unwrap_or(host);
-    let ends = [
-        (".azure.com", "microsoft"),
-        ("api.openai.com", "openai"),
-        (".oraclecloud.com", "oracle"),
-        (".googleapis.com", "google"),
-        (".amazonaws.com", "amazon"),
-        ("api.anthropic.com", "anthropic"),
-        ("api.groq.com", "groq"),
-        ("api.mistral.ai", "mistral"),
-        ("api.together.xyz", "together"),
-        ("api.deepinfra.com", "deepinfra"),
-        ("openrouter.ai", "openrouter"),
-    ];
-    let party = ends.iter().find(|(end, _)| name.ends_with(end)).map_or(OPERATOR, |(_, party)| *party);
+    let party = known::owner(host).unwrap_or(OPERATOR);
     let region =
-        (party == "microsoft").then(|| place::azure_region(name.split('.').next().unwrap_or(""))).flatten();
+        (party == "microsoft").then(|| place::azure_region(host.split('.').next().unwrap_or(""))).flatten();
     let (region, jurisdiction) = region.unwrap_or((UNKNOWN, UNKNOWN));
     (party, region, jurisdiction)
 }

@@ -130,7 +130,7 @@ fn compatible(
         (None, None) => return Err(format!("`{prefix}` needs an `api_base`")),
     };
     // Somebody else's server that speaks OpenAI's language is not OpenAI's.
-    let (party, note) = match own.then(|| owner(host(&url))) {
+    let (party, note) = match own.then(|| known::owner(host(&url))) {
         None => (party, ""),
         Some(Some(owner)) => (owner, ""),
         Some(None) if party == OPERATOR => {
@@ -145,20 +145,6 @@ fn compatible(
         if own { format!("{}-{}", prefix.replace('_', "-"), id_of(host(&url))) } else { prefix.to_string() };
     let endpoint = Endpoint { private: party == OPERATOR, ..Endpoint::open_ai(url, name) };
     Ok(unplaced(party, &provider, endpoint, note.is_empty(), note))
-}
-
-/// Whose host it is, if the name says so.
-fn owner(host: &str) -> Option<&'static str> {
-    let host = host.split(':').next().unwrap_or(host);
-    let ends = [
-        (".azure.com", "microsoft"),
-        ("api.openai.com", "openai"),
-        (".oraclecloud.com", "oracle"),
-        (".googleapis.com", "google"),
-        (".amazonaws.com", "amazon"),
-        (".coreweave.com", "coreweave"),
-    ];
-    ends.iter().find(|(end, _)| host.ends_with(end)).map(|(_, owner)| *owner)
 }
 
 fn unplaced(party: &str, provider: &str, endpoint: Endpoint, sure: bool, note: &'static str) -> Place {
@@ -261,11 +247,17 @@ fn anthropic(base: Option<Base>, name: &str) -> Place {
     let url = base.map_or("https://api.anthropic.com".to_string(), |base| base.url);
     let url = url.trim_end_matches("/messages").trim_end_matches("/v1").to_string();
     let own = host(&url) == "api.anthropic.com";
-    let (party, note) = if own { ("anthropic", "") } else { (OPERATOR, ", taken for your own server") };
+    let (party, note) = match known::owner(host(&url)) {
+        Some(owner) => (owner, ""),
+        None => (OPERATOR, ", taken for your own server"),
+    };
     let provider = if own { "anthropic".to_string() } else { format!("anthropic-{}", id_of(host(&url))) };
-    let endpoint =
-        Endpoint { dialect: Dialect::Anthropic, private: !own, ..Endpoint::open_ai(url.clone(), name) };
-    unplaced(party, &provider, endpoint, own, note)
+    let endpoint = Endpoint {
+        dialect: Dialect::Anthropic,
+        private: party == OPERATOR,
+        ..Endpoint::open_ai(url.clone(), name)
+    };
+    unplaced(party, &provider, endpoint, note.is_empty(), note)
 }
 
 /// Amazon's runtime of a region. LiteLLM writes the route before the model: `converse/…`.
