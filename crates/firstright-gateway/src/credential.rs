@@ -187,6 +187,17 @@ impl Proof {
             if name == header::AUTHORIZATION { Secret::bearer(secret.text()) } else { secret.clone() };
         Proof::Header(name, value)
     }
+
+    /// Do both prove the same by the same means? What one has learnt (its token, their clock) then holds for the other.
+    pub fn is_same(&self, other: &Proof) -> bool {
+        match (self, other) {
+            (Proof::Header(name, value), Proof::Header(other, its)) => name == other && value == its,
+            (Proof::Tokens(tokens), Proof::Tokens(other)) => tokens.is_same(other),
+            (Proof::Oci(key), Proof::Oci(other)) => key.is_same(other),
+            (Proof::Aws(key), Proof::Aws(other)) => key.is_same(other),
+            _ => false,
+        }
+    }
 }
 
 impl Credential {

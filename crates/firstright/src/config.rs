@@ -343,13 +343,18 @@ impl Config {
         Ok(config)
     }
 
-    /// The endpoints in the order of the law's deployments. A deployment that is not configured has none.
+    /// The endpoints in the order of the law's deployments. A deployment that is not configured has none. `before`: those of
+    /// the configuration in force, if there is one; equal credentials keep their tokens.
     ///
     /// # Errors
     /// If an entry names no deployment of the law, or its URL, dialect or secret cannot be used.
-    pub fn endpoints(&self, world: &World) -> Result<Vec<Option<Endpoint>>, String> {
+    pub fn endpoints(
+        &self,
+        world: &World,
+        before: &[Option<Endpoint>],
+    ) -> Result<Vec<Option<Endpoint>>, String> {
         let mut endpoints = vec![None; world.deployments.len()];
-        for (entry, made) in self.each_endpoint(world) {
+        for (entry, made) in self.each_endpoint(world, before) {
             let fail = |why: String| format!("failed to use deployment `{}`: {why}", entry.id);
             let (id, endpoint) = made.map_err(fail)?;
             if endpoints[id.index()].replace(endpoint).is_some() {
@@ -360,8 +365,12 @@ impl Config {
     }
 
     /// Each entry with its endpoint, or why it cannot be used. Equal credentials are one.
-    pub(crate) fn each_endpoint(&self, world: &World) -> Vec<(&DeploymentConfig, Made)> {
-        let mut proofs = Proofs::default();
+    pub(crate) fn each_endpoint(
+        &self,
+        world: &World,
+        before: &[Option<Endpoint>],
+    ) -> Vec<(&DeploymentConfig, Made)> {
+        let mut proofs = Proofs::after(before);
         let mut made = |entry: &DeploymentConfig| {
             let id = world.find_deployment(&entry.id);
             let id = id.ok_or_else(|| "the law has no deployment of this id".to_string())?;

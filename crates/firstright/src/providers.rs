@@ -154,7 +154,7 @@ fn test(config: &Config, world: &World, ids: &[String]) -> Result<Vec<Report>, S
     LocalSet::new().block_on(&runtime, async {
         let (client, turn) = (Client::new(PoolLimits::default()), Rc::new(Semaphore::new(AT_ONCE)));
         let mut tests = Vec::new();
-        for (entry, made) in config.each_endpoint(world) {
+        for (entry, made) in config.each_endpoint(world, &[]) {
             if !ids.is_empty() && !ids.contains(&entry.id) {
                 continue;
             }

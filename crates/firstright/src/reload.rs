@@ -200,7 +200,9 @@ impl Reloader {
         };
         let warnings = rendered(warnings);
         let accounts = config.accounts(&world)?;
-        let setup = Setup { version, ..setup(&config, Arc::new(world), self.accounts.keys())? };
+        let before = self.gateway.setup();
+        let next = setup(&config, Arc::new(world), self.accounts.keys(), &before.endpoints)?;
+        let setup = Setup { version, ..next };
         let certificates = [
             certificate("gateway", self.certificates.gateway.as_ref(), config.gateway.tls.as_ref())?,
             certificate("admin", self.certificates.admin.as_ref(), config.admin.tls.as_ref())?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use firstright_core::world::World;
 use firstright_engine::{Engine, Opened, Tail};
+use firstright_gateway::endpoint::Endpoint;
 use firstright_gateway::keys::BookKeys;
 use firstright_gateway::listen::{self, BodyLimits, Limits, Server, Tls};
 use firstright_gateway::telemetry::{AccessLog, Exporter};
@@ -120,7 +121,7 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
         eprintln!("firstright: read {records} records back; settled {estimated} open calls by estimate");
     }
     let accounts = Desk::new(Arc::clone(&engine), Arc::default());
-    let first = setup(config, engine.world(), accounts.keys())?;
+    let first = setup(config, engine.world(), accounts.keys(), &[])?;
     accounts.sync(&config.accounts(&first.world)?)?;
     let gateway = Arc::new(Gateway::new(Arc::clone(&engine), first));
     let open = |tls: &Option<TlsConfig>| tls.as_ref().map(TlsConfig::open).transpose();
@@ -157,16 +158,21 @@ pub fn start(config: &Config, sources: Vec<(String, String)>) -> Result<Running,
     Ok(Running { engine, operating, notice, server, jobs, pulse, watch, telling })
 }
 
-/// The first version of what requests are handled by, or what the next would be; secrets are read here.
+/// The first version of what requests are handled by, or what the next would be after these endpoints; secrets are read here.
 ///
 /// # Errors
 /// With the first entry of the configuration that cannot be used under this law.
-pub(crate) fn setup(config: &Config, world: Arc<World>, keys: &Arc<BookKeys>) -> Result<Setup, String> {
+pub(crate) fn setup(
+    config: &Config,
+    world: Arc<World>,
+    keys: &Arc<BookKeys>,
+    before: &[Option<Endpoint>],
+) -> Result<Setup, String> {
     Ok(Setup {
         version: 1,
         homes: homes::book(config, &world)?,
         default_model: config.gateway.default_model.clone(),
-        endpoints: config.endpoints(&world)?,
+        endpoints: config.endpoints(&world, before)?,
         keys: config.keys(&world, keys)?,
         labels: Labels::of(&world),
         world,

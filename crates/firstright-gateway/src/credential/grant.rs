@@ -19,8 +19,15 @@ pub struct TokenUrl {
     pub url: String,
 }
 
+impl PartialEq for TokenUrl {
+    fn eq(&self, other: &TokenUrl) -> bool {
+        let dialled = |one: &TokenUrl| (one.target.authority().to_owned(), one.target.is_tls());
+        (&self.path, &self.url, dialled(self)) == (&other.path, &other.url, dialled(other))
+    }
+}
+
 /// The right by which a token is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// An application registered with Entra.
     Entra {
@@ -66,7 +73,7 @@ pub enum Grant {
 }
 
 /// How an Entra application proves that it is the one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// By its secret.
     Secret(Secret),

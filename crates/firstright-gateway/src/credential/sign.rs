@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::{hmac, signature};
 use bytes::Bytes;
 use firstright_wire::auth::{base64, date, oci, sigv4};
@@ -78,6 +79,15 @@ impl SigningKey {
     }
 }
 
+impl PartialEq for SigningKey {
+    /// Two keys with the same public part are one.
+    fn eq(&self, other: &SigningKey) -> bool {
+        self.0.public_key().as_ref() == other.0.public_key().as_ref()
+    }
+}
+
+impl Eq for SigningKey {}
+
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SigningKey(…)")
@@ -107,6 +117,10 @@ impl OciKey {
     /// The id is `{tenancy}/{user}/{fingerprint}`.
     pub fn new(key_id: String, key: SigningKey) -> OciKey {
         OciKey { key_id, key, clock: Clock::default() }
+    }
+
+    pub(super) fn is_same(&self, other: &OciKey) -> bool {
+        self.key_id == other.key_id && self.key == other.key
     }
 
     /// Signs a head at a second since 1970.
@@ -176,6 +190,12 @@ impl AwsKey {
             clock: Clock::default(),
             day: Mutex::new(None),
         }
+    }
+
+    pub(super) fn is_same(&self, other: &AwsKey) -> bool {
+        self.access_key_id == other.access_key_id
+            && (&self.secret, &self.session_token) == (&other.secret, &other.session_token)
+            && (&self.region, &self.service) == (&other.region, &other.service)
     }
 
     /// Signs a head at a second since 1970.

@@ -88,6 +88,11 @@ impl Tokens {
         Arc::new(Tokens { grant, url, clock, state, ended })
     }
 
+    /// Are they given by the same right, at the same place?
+    pub(super) fn is_same(&self, other: &Tokens) -> bool {
+        self.grant == other.grant && self.url == other.url
+    }
+
     /// The header's value, and the token's number.
     pub(super) async fn bearer(self: &Arc<Self>, client: &Client) -> Result<(Secret, u64), AuthError> {
         let mut listening = None;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use firstright_gateway::credential::{
     AwsKey, Grant, OciKey, Proof, SigningKey, Subject, TokenUrl, Tokens, thumbprint,
 };
+use firstright_gateway::endpoint::Endpoint;
 use firstright_wire::auth::oci::key_id;
 use firstright_wire::azure::ENTRA_SCOPE;
 use serde::Deserialize;
@@ -132,9 +133,19 @@ pub struct GcpConfig {
 #[derive(Default)]
 pub(super) struct Proofs {
     made: Vec<(AuthConfig, String, Proof)>,
+    /// Those of the configuration before.
+    before: Vec<Proof>,
 }
 
 impl Proofs {
+    /// What proves the same as before goes on with what it has: a reload fetches no token that is there, nor asks sooner
+    /// where the last fetch failed.
+    pub(super) fn after(before: &[Option<Endpoint>]) -> Proofs {
+        let credentials = before.iter().flatten().filter_map(|endpoint| endpoint.credential.as_ref());
+        let before = credentials.map(|credential| credential.proof().clone()).collect();
+        Proofs { made: Vec::new(), before }
+    }
+
     /// The proof of a deployment at this host.
     pub(super) fn of(&mut self, auth: &AuthConfig, host: &str) -> Result<Proof, String> {
         // Only what AWS's signature is for depends on the host.
@@ -144,6 +155,7 @@ impl Proofs {
             return Ok(proof.clone());
         }
         let proof = auth.proof(service)?;
+        let proof = self.before.iter().find(|before| before.is_same(&proof)).cloned().unwrap_or(proof);
         self.made.push((auth.clone(), service.to_string(), proof.clone()));
         Ok(proof)
     }

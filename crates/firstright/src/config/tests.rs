@@ -29,7 +29,7 @@ fn unknown_keys_are_named_with_their_line() {
 #[test]
 fn an_entry_that_the_law_does_not_know_is_named() {
     let text = "agreements = []\n[[deployment]]\nid = \"nobody\"\nurl = \"https://x/v1\"\n";
-    let problem = config(text).unwrap().endpoints(&world()).unwrap_err();
+    let problem = config(text).unwrap().endpoints(&world(), &[]).unwrap_err();
     assert!(problem.contains("`nobody`"), "{problem}");
 }
 
@@ -45,7 +45,7 @@ fn secrets_are_references_and_never_shown() {
         "agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\nkey = {{ file = \"{}\" }}\n",
         file.display()
     );
-    let endpoints = config(&text).unwrap().endpoints(&world()).unwrap();
+    let endpoints = config(&text).unwrap().endpoints(&world(), &[]).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(endpoints[0].is_some());
     assert!(!format!("{endpoints:?}").contains("canary"));
@@ -65,7 +65,7 @@ fn fixed_headers_are_sent_and_hold_no_credential() {
         let text = format!(
             "agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\nallow-private = true\nheaders = {headers}\n"
         );
-        config(&text).unwrap().endpoints(&world())
+        config(&text).unwrap().endpoints(&world(), &[])
     };
     let endpoints = with("{ CompartmentId = 'ocid1.compartment', openai-project = 'p' }").unwrap();
     let endpoint = endpoints[0].as_ref().unwrap();

@@ -58,7 +58,7 @@ fn check_golden(name: &str, import: &Import) -> Config {
     let open = |line: &&str| !line.starts_with("key = ") && !line.starts_with("auth = ");
     let bare: String = config.lines().filter(open).flat_map(|line| [line, "\n"]).collect();
     let bare: Config = toml::from_str(&bare).unwrap();
-    assert!(bare.endpoints(world.as_ref().unwrap()).unwrap().iter().all(Option::is_some));
+    assert!(bare.endpoints(world.as_ref().unwrap(), &[]).unwrap().iter().all(Option::is_some));
     let (world, config) = (world.unwrap(), toml::from_str::<Config>(&config).unwrap());
     for deployment in &world.deployments {
         assert!(config.deployments.iter().any(|one| one.id == deployment.id), "{}", deployment.id);

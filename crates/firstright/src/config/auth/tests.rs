@@ -157,3 +157,47 @@ fn app_service_is_found_by_its_environment() {
     let shown = format!("{:?}", config.proof(|_| None).unwrap());
     assert!(shown.contains("AzureMetadata") && shown.contains("169.254.169.254"), "{shown}");
 }
+
+/// Proofs of the same by the same means are one, over a reload too; whatever differs makes another.
+#[test]
+fn what_proves_the_same_is_the_same_after_a_reload() {
+    let [secret, other] = [File::new("same-1", "canary-1"), File::new("same-2", "canary-2")];
+    let (secret, other) = (secret.reference(), other.reference());
+    let key = format!("{{ file = '{KEY}' }}");
+    let of = |text: &str| proof(text).unwrap();
+    let entra = |tenant: &str, secret: &str| {
+        format!("{{ entra = {{ tenant = '{tenant}', client-id = 'c', client-secret = {secret} }} }}")
+    };
+    let aws = |region: &str, secret: &str| {
+        format!(
+            "{{ aws = {{ region = '{region}', access-key-id = {secret}, secret-access-key = {secret} }} }}"
+        )
+    };
+    let oci = |user: &str| {
+        format!("{{ oci = {{ tenancy = 't', user = '{user}', fingerprint = 'f', private-key = {key} }} }}")
+    };
+    let certificate = format!(
+        "{{ entra = {{ tenant = 't', client-id = 'c', certificate = {{ file = '{CERTIFICATE}' }}, private-key = {key} }} }}"
+    );
+    let texts = [
+        entra("t", &secret),
+        entra("u", &secret),
+        entra("t", &other),
+        certificate,
+        aws("r", &secret),
+        aws("s", &secret),
+        aws("r", &other),
+        oci("u"),
+        oci("v"),
+        "{ managed-identity = {} }".to_string(),
+        "{ managed-identity = { endpoint = 'http://127.0.0.1:1' } }".to_string(),
+        "{ gcp = { machine-account = 'default' } }".to_string(),
+        format!("{{ header = 'x-a', key = {secret} }}"),
+        format!("{{ header = 'x-b', key = {secret} }}"),
+    ];
+    for (place, text) in texts.iter().enumerate() {
+        for (at, against) in texts.iter().enumerate() {
+            assert_eq!(of(text).is_same(&of(against)), place == at, "{text} and {against}");
+        }
+    }
+}

@@ -114,3 +114,43 @@ fn all_callers_share_one_fetch() {
     assert!(authorizations(&azure).iter().all(|value| value == "Bearer t1"));
     assert_eq!(world.stop().settled().count(), 64);
 }
+
+/// A token serves to its end, whatever is reloaded meanwhile; another secret is another credential.
+#[test]
+fn a_token_outlives_a_reload_and_not_its_credential() {
+    let azure = Recorder::answering(answer("200 OK", CHAT));
+    let tokens = Recorder::answering_in_turn(vec![token("t1"), token("t2")]);
+    let world = world(&azure, &tokens);
+    let reload = |from: &str, to: &str| {
+        let path = world.folder.0.join("firstright.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(from.is_empty() || text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        world.plane.operating.reloader.as_ref().unwrap().reload().unwrap()
+    };
+    let chat = || {
+        let reply = world.chat("chat", &ask("gpt-4o"));
+        assert_eq!((reply.status, reply.deployment()), (200, "azure-ptu"), "{reply:?}");
+    };
+    chat();
+    // Nothing, the plumbing beside it, and the law with its numbers change: it is the same credential.
+    reload("", "");
+    chat();
+    reload("threads = 2", "threads = 1");
+    chat();
+    let before = "[[provider]]\nid = \"azure\"";
+    let other = "[[provider]]\nid = \"new\"\nparty = \"oracle\"\nregion = \"us-east\"\njurisdiction = \"us\"\n\n\
+                 [[provider.deployment]]\nid = \"new-gpt-4o\"\nmodel = \"new\"\ncapacity = { concurrent = 1 }\n\
+                 price = { input = \"3 USD/Mtok\", output = \"12 USD/Mtok\" }\n\n";
+    world.folder.write("law.toml", &LAW.replacen(before, &format!("{other}{before}"), 1));
+    assert!(reload("", "").record.is_some());
+    chat();
+    assert_eq!(tokens.requests().len(), 1);
+    world.folder.write("client.secret", "canary-client-secret-of-the-next-half-year");
+    reload("", "");
+    chat();
+    assert_eq!(authorizations(&azure), ["Bearer t1", "Bearer t1", "Bearer t1", "Bearer t1", "Bearer t2"]);
+    let asked = tokens.requests();
+    assert!(asked.len() == 2 && asked[1].1.contains("next-half-year"), "{}", asked.len());
+    world.stop();
+}
