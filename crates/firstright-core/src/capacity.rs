@@ -189,6 +189,18 @@ impl Capacity {
     /// Has it room for a call of `need` tokens, beside what is kept for those who wait before it? [CA-1] [CA-2] [CA-3]
     /// [CA-4] [CA-5]
     pub(crate) fn room(&self, at: Timestamp, need: u64, ahead: &Ahead) -> Result<(), Shortage> {
+        self.sound(at, need)?;
+        self.space(at, need, ahead)?;
+        self.paced(at, need)
+    }
+
+    /// What shows that it cannot serve such a call, whatever room it has.
+    pub(crate) fn ails(&self, at: Timestamp, need: u64) -> Option<Shortage> {
+        self.sound(at, need).and_then(|()| self.paced(at, need)).err()
+    }
+
+    /// Is it up, and does it let us in?
+    fn sound(&self, at: Timestamp, need: u64) -> Result<(), Shortage> {
         if let Some((since, until)) = self.health.down_since(at) {
             let why = Why::Down { since, failures: self.health.failures() };
             return Err(self.lacks(need, 0, until, why));
@@ -197,8 +209,12 @@ impl Capacity {
         if let Some((since, until)) = self.health.aside_since(at) {
             return Err(self.lacks(need, 0, until, Why::SetAside { since }));
         }
-        self.space(at, need, ahead)?;
-        //= rights/capacity.md#CA-12
+        Ok(())
+    }
+
+    /// Has it fewer calls than it is given while it is slowed, if it is?
+    //= rights/capacity.md#CA-12
+    fn paced(&self, at: Timestamp, need: u64) -> Result<(), Shortage> {
         match self.pace.limit() {
             Some(limit) if self.open >= limit => {
                 let why = Why::Slowed { percent: self.pace.percent(), open: self.open, limit };

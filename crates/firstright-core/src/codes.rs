@@ -4,7 +4,7 @@
 use crate::decision::{Action, Decision, Ground};
 
 /// Every word of [`Ground::code`], and the two of a decision to serve that has no ground of its own.
-pub const GROUNDS: [&str; 32] = [
+pub const GROUNDS: [&str; 35] = [
     "committed",
     "sunk",
     "cheapest",
@@ -35,6 +35,9 @@ pub const GROUNDS: [&str; 32] = [
     "crowded",
     "last-resort",
     "retries",
+    "hedges",
+    "unhedged",
+    "goes-on",
     HOLDER,
     NO_RIGHT,
 ];
@@ -78,6 +81,9 @@ impl Ground {
             Ground::Crowded(..) => "crowded",
             Ground::LastResort => "last-resort",
             Ground::Retries(..) => "retries",
+            Ground::Hedges(_) => "hedges",
+            Ground::Unhedged(_) => "unhedged",
+            Ground::GoesOn(_) => "goes-on",
         }
     }
 }

@@ -5,13 +5,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::clause::{Answering, Clause, FirstRefusal, Variant};
-use crate::decision::{Ground, Refusal};
+use crate::decision::{Ground, Refusal, Unhedged};
 use crate::fact::Terms;
 use crate::plan::{Candidate, Plan};
 use crate::state::{Asked, Expected, State};
 use crate::title::{Bar, Evidence, Passage, Right, Title};
 use crate::units::{Money, Span, Timestamp};
-use crate::world::ClauseId;
+use crate::world::{ClauseId, PartyId};
 
 /// What is to be done with a workload.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub(crate) fn decide<'p>(state: &State, at: Timestamp, plan: &'p Plan, asked: &A
         }
         Walk::Ask { right, terms, window, grounds } => Ruling::Ask { right, terms, window, grounds },
         Walk::Awaited => Ruling::Awaited,
+        Walk::Keeps(clause) => Ruling::Nobody {
+            refusal: Refusal::Unhedged,
+            grounds: vec![Ground::Unhedged(Unhedged::Kept(clause))],
+        },
         Walk::Soon { expected, evidence } => {
             let short = evidence.into_iter().map(Ground::Unavailable);
             let awaits = Ground::Awaits(expected.place, expected.again);
@@ -73,15 +77,34 @@ fn eligible<'a>(state: &State, at: Timestamp, plan: &'a Plan, asked: &Asked<'_>)
 
 /// Does the state let the candidate serve, its price aside?
 fn may(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, candidate: &Candidate) -> bool {
-    candidate.unless_outage.iter().all(|clause| state.outage(at, *clause, plan)) && !asked.tried(candidate)
+    is_open(state, at, plan, candidate) && !asked.tried(candidate) && !asked.is_beside(candidate)
+}
+
+/// Are the exclusivities of others that bar the candidate suspended?
+fn is_open(state: &State, at: Timestamp, plan: &Plan, candidate: &Candidate) -> bool {
+    candidate.unless_outage.iter().all(|clause| state.outage(at, *clause, plan))
 }
 
 /// How the walk through the rights ends.
 enum Walk<'a> {
-    Holder { candidate: &'a Candidate, count: u32, title: Title },
-    Ask { right: Right, terms: Terms, window: Span, grounds: Vec<Ground> },
+    Holder {
+        candidate: &'a Candidate,
+        count: u32,
+        title: Title,
+    },
+    Ask {
+        right: Right,
+        terms: Terms,
+        window: Span,
+        grounds: Vec<Ground>,
+    },
     Awaited,
-    Soon { expected: Expected, evidence: Vec<Evidence> },
+    /// The holder serves the first attempt, beside which this is a second, and has no other place for it.
+    Keeps(ClauseId),
+    Soon {
+        expected: Expected,
+        evidence: Vec<Evidence>,
+    },
     Free(Passage<'a>),
 }
 
@@ -91,6 +114,7 @@ enum Stand<'a> {
     Releases(Vec<Evidence>),
     Ask { terms: Terms, window: Span, grounds: Vec<Ground> },
     Awaited,
+    Keeps,
     Soon { expected: Expected, evidence: Vec<Evidence> },
 }
 
@@ -108,6 +132,7 @@ fn rights<'a>(
             Stand::Releases(evidence) => passage.release(evidence),
             Stand::Ask { terms, window, grounds } => return Walk::Ask { right, terms, window, grounds },
             Stand::Awaited => return Walk::Awaited,
+            Stand::Keeps => return Walk::Keeps(right.clause),
             Stand::Soon { expected, evidence } => return Walk::Soon { expected, evidence },
             Stand::Takes(candidate, count) => {
                 let title = passage.title(candidate.party).expect("the next right is this party's");
@@ -145,8 +170,13 @@ fn stand<'a>(
         let dear = plan.candidates.iter().filter(|one| one.over_budget && one.party == right.holder);
         own.extend(dear.filter(|one| may(state, at, plan, asked, one)));
     }
+    let beside = beside(state, at, plan, asked, right.holder);
     if own.is_empty() {
-        return Stand::Releases(why_not(state, at, plan, asked, right));
+        return match beside {
+            Beside::Keeps => Stand::Keeps,
+            Beside::Ails(evidence) => Stand::Releases(why_not(state, at, plan, asked, right, vec![evidence])),
+            Beside::No => Stand::Releases(why_not(state, at, plan, asked, right, vec![])),
+        };
     }
     //= rights/first-refusal.md#FR-13
     if let Some(release) = asked.release(right.clause)
@@ -156,8 +186,29 @@ fn stand<'a>(
         return Stand::Releases(vec![release.evidence.clone()]);
     }
     match clause.answering {
-        Answering::Standing => standing(state, at, asked, clause, &own),
+        Answering::Standing => standing(state, at, asked, clause, &own, beside),
         Answering::Within(window) => within(state, at, asked, clause, right, &own, third, window),
+    }
+}
+
+/// How the holder of a right stands to the first attempt, if this is a second beside it.
+enum Beside {
+    /// It does not serve that.
+    No,
+    /// It serves it, and nothing shows that it cannot.
+    Keeps,
+    /// It serves it, and this shows that it cannot.
+    Ails(Evidence),
+}
+
+/// A holder that serves the first attempt has taken the work: that one answer is late or that there is no more room says
+/// nothing against it, but only what would keep every call away.
+//= rights/choosing.md#CH-24
+fn beside(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, holder: PartyId) -> Beside {
+    let first = plan.candidates.iter().find(|one| one.party == holder && asked.is_beside(one));
+    match first.filter(|one| is_open(state, at, plan, one)) {
+        None => Beside::No,
+        Some(first) => state.ails(at, first, asked).map_or(Beside::Keeps, Beside::Ails),
     }
 }
 
@@ -181,6 +232,7 @@ fn standing<'a>(
     asked: &Asked<'_>,
     clause: &FirstRefusal,
     own: &[&'a Candidate],
+    beside: Beside,
 ) -> Stand<'a> {
     let mut evidence = asked.failures(own.first().map(|one| one.party), state);
     let mut best: Option<(Rank, &Candidate, u32)> = None;
@@ -199,6 +251,11 @@ fn standing<'a>(
     }
     if let Some((_, candidate, count)) = best {
         return Stand::Takes(candidate, count);
+    }
+    match beside {
+        Beside::Keeps => return Stand::Keeps,
+        Beside::Ails(other) => evidence.push(other),
+        Beside::No => {}
     }
     match own.iter().filter_map(|one| state.soon(at, one, asked)).reduce(Expected::or) {
         Some(expected) => Stand::Soon { expected, evidence },
@@ -313,8 +370,15 @@ fn third(
 
 /// Why a holder has no candidate: it was tried, is barred, or has no such place. [FR-17]
 //= rights/first-refusal.md#FR-17
-fn why_not(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, right: Right) -> Vec<Evidence> {
-    let mut evidence = asked.failures(Some(right.holder), state);
+fn why_not(
+    state: &State,
+    at: Timestamp,
+    plan: &Plan,
+    asked: &Asked<'_>,
+    right: Right,
+    mut evidence: Vec<Evidence>,
+) -> Vec<Evidence> {
+    evidence.extend(asked.failures(Some(right.holder), state));
     let barred = plan.barred.iter().filter(|(place, _)| state.party_of(*place) == right.holder);
     evidence.extend(barred.map(|(place, bar)| Evidence::Barred { place: *place, bar: *bar }));
     for one in plan.candidates.iter().filter(|one| one.party == right.holder) {
@@ -407,6 +471,10 @@ fn last_resort<'a>(
     passage: &Passage<'_>,
 ) -> Option<&'a Candidate> {
     let Asked::Call { call, .. } = asked else { return None };
+    // Better one attempt than a second one where no call would be sent.
+    if call.beside.is_some() {
+        return None;
+    }
     let left = || eligible.iter().copied().filter(|one| !passage.declined(one.party));
     let allowed = |one: &&Candidate| state.probation_room(one, asked).is_ok();
     let down = |one: &Candidate| {

@@ -226,6 +226,8 @@ pub enum Refusal {
         /// When it is worth trying again; `None` if time alone does not help.
         retry_after: Option<Span>,
     },
+    /// There is no second attempt beside the first, which goes on.
+    Unhedged,
 }
 
 /// Why an account does not let a call in.
@@ -317,4 +319,29 @@ pub enum Ground {
     LastResort,
     /// So many retries were made, of so many calls of the tenant in two minutes, that no more are. [CH-16]
     Retries(u32, u32),
+    /// It is a second attempt beside that call's. [CH-22]
+    Hedges(CallId),
+    /// Why there is no second attempt.
+    Unhedged(Unhedged),
+    /// This attempt failed, and that call's goes on. [CH-25]
+    GoesOn(CallId),
+}
+
+/// Why a call is not hedged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Unhedged {
+    /// Its tenant does not ask for it. [CH-22]
+    NotAsked,
+    /// It is not being served, or the second attempt is not like it. [CH-22]
+    Unlike,
+    /// It was hedged before, or is a hedge itself. [CH-22]
+    Twice,
+    /// Its answer is not awaited for so long yet. [CH-22]
+    Early,
+    /// It continues or makes what lives at a provider. [CH-22]
+    Lives,
+    /// Others wait for room. [CH-23]
+    OthersWait,
+    /// A holder serves the first attempt, and has not released its right. [CH-24]
+    Kept(ClauseId),
 }

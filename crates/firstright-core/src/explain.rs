@@ -12,7 +12,7 @@ use crate::plan::{self, Plan};
 use crate::show;
 use crate::state::{Asked, OpenCall, OpenJob, State};
 use crate::units::{Span, Timestamp};
-use crate::workload::{Call, Job, View};
+use crate::workload::{Job, View};
 use crate::world::World;
 
 /// Everything that was weighed, in words.
@@ -31,7 +31,12 @@ impl Broker {
     pub fn explain(&self, at: Timestamp, fact: &Fact) -> Option<Explanation> {
         let state = self.state.as_ref()?;
         match fact {
-            Fact::CallArrived(call) => Some(explain_call(state, at, &fresh_call(at, call))),
+            Fact::CallArrived(call) => {
+                let first = call.hedges.and_then(|first| state.calls.get(&first));
+                let open =
+                    first.map_or_else(|| OpenCall::new(at, call), |first| OpenCall::second(at, call, first));
+                Some(explain_call(state, at, &open))
+            }
             Fact::AttemptFailed { call, .. } => {
                 state.calls.get(call).map(|open| explain_call(state, at, open))
             }
@@ -49,10 +54,6 @@ impl Broker {
     }
 }
 
-fn fresh_call(at: Timestamp, call: &Call) -> OpenCall {
-    OpenCall::new(at, call)
-}
-
 fn fresh_job(job: &Job) -> OpenJob {
     OpenJob::new(job)
 }
@@ -63,8 +64,9 @@ fn explain_call(state: &State, at: Timestamp, open: &OpenCall) -> Explanation {
     let mut plan = plan::for_calls(&state.world, at, &view, call.model);
     state.accounts.narrow(&state.world, call, &mut plan);
     let asked = Asked::Call { call: open, model: call.model, patience: Timestamp(0) };
+    let beside = call.hedges.map_or_else(String::new, |first| format!(", beside call {}", first.0));
     let workload = format!(
-        "call {} of tenant {} to {}: {} input tokens, {} output at most",
+        "call {} of tenant {} to {}: {} input tokens, {} output at most{beside}",
         call.id.0,
         state.world.tenant(call.tenant).id,
         state.world.model(call.model),
@@ -99,6 +101,7 @@ fn weigh(state: &State, at: Timestamp, plan: &Plan, asked: &Asked<'_>, workload:
         let held = one.unless_outage.iter().find(|clause| !state.outage(at, **clause, plan));
         let standing = match (held, state.room(at, one, asked)) {
             (Some(clause), _) => format!("may not: exclusive to another ({}) [EX-1]", world.cite(*clause)),
+            _ if asked.is_beside(one) => "serves the first attempt".to_string(),
             _ if asked.tried(one) => "may serve; it was tried and failed".to_string(),
             (_, Err(evidence)) => format!("may serve; {}", show::evidence(world, &evidence)),
             (_, Ok(free)) if asked.min_chunk() > free => format!("may serve; only {free} free"),

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::clause::{Clause, Measure};
-use crate::decision::{Action, Decision, Denial, Ground, Limit, Refusal};
+use crate::decision::{Action, Decision, Denial, Ground, Limit, Refusal, Unhedged};
 use crate::fact::{FailureKind, Terms};
 use crate::ledger::Account;
 use crate::settle::{Line, What};
@@ -122,6 +122,7 @@ pub fn refusal(refusal: &Refusal) -> String {
         Refusal::Rejected => "the provider refused the request itself".to_string(),
         Refusal::Budget => "it would cost more than its budget everywhere".to_string(),
         Refusal::Deadline => "its deadline passed [CH-14]".to_string(),
+        Refusal::Unhedged => "it is not tried a second time".to_string(),
         Refusal::Declined => "those who may serve it let it pass [FR-7]".to_string(),
         Refusal::Overload => "too many workloads are open".to_string(),
         Refusal::Denied { account, why } => {
@@ -207,7 +208,28 @@ pub fn ground(world: &World, ground: &Ground) -> String {
         Ground::Retries(retried, arrived) => {
             format!("{retried} retries were made for {arrived} calls in two minutes [CH-16]")
         }
+        Ground::Hedges(call) => format!("beside call {} [CH-22]", call.0),
+        Ground::GoesOn(call) => format!("call {} goes on [CH-25]", call.0),
+        Ground::Unhedged(why) => unhedged(world, *why),
         Ground::NativeSpill => "the provider spilled it to its own pay-as-you-go capacity [CA-8]".to_string(),
+    }
+}
+
+/// Why there is no second attempt.
+fn unhedged(world: &World, why: Unhedged) -> String {
+    match why {
+        Unhedged::NotAsked => "its tenant does not ask for it [CH-22]".to_string(),
+        Unhedged::Unlike => "no such call is being served [CH-22]".to_string(),
+        Unhedged::Twice => "it was tried a second time already [CH-22]".to_string(),
+        Unhedged::Early => "its answer is not late yet [CH-22]".to_string(),
+        Unhedged::Lives => "it is about what lives at a provider [CH-22]".to_string(),
+        Unhedged::OthersWait => "others wait for room [CH-23]".to_string(),
+        Unhedged::Kept(clause) => {
+            format!(
+                "the holder under {} serves it, and nothing shows that it cannot [CH-24]",
+                world.cite(clause)
+            )
+        }
     }
 }
 

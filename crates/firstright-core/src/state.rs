@@ -90,6 +90,10 @@ pub(crate) struct OpenCall {
     pub attempts: u32,
     /// Its place in the order, if others waited when it came or it waits itself.
     pub line: Option<Line>,
+    /// The call beside which it is a second attempt, and where that one was served when this one came.
+    pub beside: Option<(CallId, Place)>,
+    /// The second attempt that was made beside it.
+    pub hedge: Option<CallId>,
 }
 
 /// A failed attempt.
@@ -342,6 +346,15 @@ impl State {
         Some(self.expected(at, candidate, asked)).filter(|expected| expected.again < *patience)
     }
 
+    /// What shows that a deployment cannot serve such a call, its room aside.
+    pub fn ails(&self, at: Timestamp, candidate: &Candidate, asked: &Asked<'_>) -> Option<Evidence> {
+        let (Asked::Call { call, .. }, capacity) = (asked, self.health_of(candidate.place)?) else {
+            return None;
+        };
+        let short = capacity.ails(at, call.need())?;
+        Some(Evidence::of_shortage(candidate.place, &short))
+    }
+
     /// What is known of a deployment.
     pub fn health_of(&self, place: Place) -> Option<&Capacity> {
         match place {
@@ -397,8 +410,27 @@ impl State {
 impl OpenCall {
     /// A call that arrived just now.
     pub fn new(at: Timestamp, call: &Call) -> OpenCall {
-        let (tried, serving, line) = (Vec::new(), None, None);
-        OpenCall { call: call.clone(), arrived: at, tried, serving, attempts: 0, line }
+        OpenCall {
+            call: call.clone(),
+            arrived: at,
+            tried: Vec::new(),
+            serving: None,
+            attempts: 0,
+            line: None,
+            beside: None,
+            hedge: None,
+        }
+    }
+
+    /// A second attempt that begins just now beside the first: where that one failed before, this one is not sent either.
+    pub fn second(at: Timestamp, call: &Call, first: &OpenCall) -> OpenCall {
+        let place = first.serving.as_ref().map(|serving| Place::Deployment(serving.deployment));
+        OpenCall {
+            tried: first.tried.clone(),
+            attempts: first.attempts,
+            beside: place.map(|place| (first.call.id, place)),
+            ..OpenCall::new(at, call)
+        }
     }
 
     /// Tokens that it reserves.
@@ -502,6 +534,11 @@ impl Asked<'_> {
             }
             Asked::Job { job } => job.lost.contains(&candidate.provider),
         }
+    }
+
+    /// Does the place serve the first attempt, beside which this is a second?
+    pub fn is_beside(&self, candidate: &Candidate) -> bool {
+        matches!(self, Asked::Call { call, .. } if call.beside.is_some_and(|(_, place)| place == candidate.place))
     }
 
     /// The failed attempts, at one party or at all.

@@ -41,7 +41,9 @@ pub enum Rounding {
 const NANOS_PER_CENT: i128 = 10_000_000;
 /// Parts in a whole share.
 const PPM: i128 = 1_000_000;
-/// Seconds are counted in nanoseconds.
+/// A millisecond in nanoseconds.
+pub const MILLISECOND: u64 = 1_000_000;
+/// A second in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
 /// A minute in nanoseconds.
 pub const MINUTE: u64 = 60 * SECOND;

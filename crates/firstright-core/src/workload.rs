@@ -47,6 +47,8 @@ pub struct Call {
     pub home: Option<ProviderId>,
     /// Does it make or change a model (a fine-tuning job by the API) rather than use one?
     pub trains: bool,
+    /// The call beside which it is a second attempt: otherwise it is like that one in everything.
+    pub hedges: Option<CallId>,
 }
 
 /// Families of operations: what a key can be narrowed to.
@@ -102,6 +104,7 @@ impl Call {
             media: Media::default(),
             home: None,
             trains: false,
+            hedges: None,
         }
     }
 }

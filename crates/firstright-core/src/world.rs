@@ -246,6 +246,8 @@ pub struct Tenant {
     /// How long a call may wait for the holder of a first refusal, or for capacity that is paid for, when that has no
     /// room and others have; zero to spill at once.
     pub spill_after: Span,
+    /// After how long without an answer a call is tried a second time, beside the first; zero never.
+    pub hedge_after: Span,
     /// How much its calls matter when there is not room for all.
     pub class: Class,
     /// Its share among tenants of its class whose calls wait, beside theirs; 1 to [`MAX_WEIGHT`].

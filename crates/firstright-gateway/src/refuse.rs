@@ -90,9 +90,11 @@ impl No {
             Refusal::Overload => {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "api_error", Some(Duration::from_secs(1)))
             }
-            Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
-                (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None)
-            }
+            Refusal::Rejected
+            | Refusal::Budget
+            | Refusal::Deadline
+            | Refusal::Declined
+            | Refusal::Unhedged => (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None),
             Refusal::Denied { why: Denial::Unknown | Denial::Closed | Denial::Tenant, .. } => {
                 (StatusCode::UNAUTHORIZED, "invalid_api_key", "authentication_error", None)
             }
@@ -130,7 +132,12 @@ impl No {
             }
             Refusal::Failed => format!("every provider that may serve `{model}` failed (decision {record})"),
             Refusal::Overload => "too many calls are open".to_string(),
-            Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
+            // The last of them is said of a second attempt alone, which no caller hears of.
+            Refusal::Rejected
+            | Refusal::Budget
+            | Refusal::Deadline
+            | Refusal::Declined
+            | Refusal::Unhedged => {
                 format!("refused (decision {record})")
             }
             Refusal::Denied { .. }

@@ -2,6 +2,7 @@
 //! the text of agreements) and none of its reasoning. What the law allows is read anew in `law`, room is reckoned anew
 //! in `room`, sums in `sums`.
 
+mod beside;
 mod jobs;
 mod law;
 mod report;
@@ -47,6 +48,12 @@ struct Tracked {
     queued: bool,
     failed: Vec<(DeploymentId, FailureKind, Timestamp)>,
     outcomes: u32,
+    /// The call beside which it is a second attempt, and where that one is served.
+    beside: Option<(CallId, DeploymentId)>,
+    /// The second attempt beside it.
+    hedge: Option<CallId>,
+    /// The other of two attempts goes on as the call.
+    gave_way: bool,
 }
 
 /// Where a call is served.
@@ -89,6 +96,8 @@ pub struct Auditor {
     quotes_before: Option<(JobId, Quotes)>,
     /// Accounts as they were last set.
     accounts: BTreeMap<AccountId, Account>,
+    /// What is tried again of what tenants bring.
+    tries: beside::AllTries,
     sums: sums::Sums,
     audit: Audit,
 }
@@ -192,14 +201,21 @@ impl Auditor {
             }
             Fact::CallArrived(call) => {
                 self.audit.calls += 1;
-                let tracked = Tracked {
+                if call.hedges.is_none() {
+                    self.tries.entry(call.tenant).or_default().came(self.at);
+                }
+                let mut tracked = Tracked {
                     call: call.clone(),
                     arrived: self.at,
                     serving: None,
                     queued: false,
                     failed: Vec::new(),
                     outcomes: 0,
+                    beside: None,
+                    hedge: None,
+                    gave_way: false,
                 };
+                self.stand_beside(&mut tracked);
                 self.calls.entry(call.id).or_insert(tracked);
             }
             Fact::AttemptFailed { call, failure } => self.attempt_failed(world, *call, failure),
@@ -243,6 +259,7 @@ impl Auditor {
         let Some(tracked) = self.calls.get_mut(&call) else { return };
         let Some(serving) = tracked.serving.take() else { return };
         tracked.failed.push((serving.deployment, failure.kind, at));
+        self.gives_way(call, failure.kind);
         self.keep(serving.deployment);
         if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
             room.give_back(at, serving.since, serving.reserved, 0);
@@ -277,7 +294,7 @@ impl Auditor {
         if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
             let used = if spilled { 0 } else { usage.tokens() - usage.cached_input };
             room.give_back(at, serving.since, serving.reserved, used);
-            room.ended(at, *ending);
+            room.ended(at, *ending, first_byte.0 > 0);
             if *ending != firstright_core::fact::Ending::Lost {
                 room.heard(*first_byte);
             }
@@ -336,6 +353,7 @@ impl Auditor {
         self.audit.count(decision);
         match &decision.action {
             Action::Serve { call, deployment, model, reserved, title, .. } => {
+                self.tried_again(world, *call, *deployment, title, &decision.grounds);
                 self.serve(world, *call, *deployment, *model, *reserved, title);
             }
             Action::Queue { call, until } => self.queued(world, *call, *until),

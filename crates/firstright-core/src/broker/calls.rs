@@ -26,6 +26,9 @@ const MAX_RETRY_AFTER: Span = Span(60 * SECOND);
 impl Broker {
     /// A call arrived.
     pub(super) fn call_arrived(&mut self, at: Timestamp, call: &Call, out: &mut Vec<Decision>) {
+        if let Some(first) = call.hedges {
+            return self.hedge_arrived(at, call, first, out);
+        }
         let Some(state) = self.state.as_mut() else {
             return refuse(out, call.id, Refusal::NoProvider, vec![]);
         };
@@ -182,6 +185,9 @@ impl Broker {
         if failure.kind.is_theirs() {
             self.book_attempt(at, &serving, false, Span(0));
         }
+        if self.goes_on(id, failure, out) {
+            return self.serve_queue(at, out);
+        }
         let Some(state) = self.state.as_mut() else { return };
         let retries = state.retries.get_mut(tenant.index()).filter(|_| failure.kind.is_theirs());
         let refusal = match failure.kind {
@@ -235,9 +241,11 @@ impl Broker {
         release(state, at, &serving, if spilled { 0 } else { usage.uncached() });
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
             match ending {
-                Ending::Complete | Ending::Abandoned => capacity.answered(),
+                Ending::Complete => capacity.answered(),
+                // What was given up before its first byte says nothing of who did not answer.
+                Ending::Abandoned if first_byte.0 > 0 => capacity.answered(),
                 Ending::Cut => capacity.failed(at, 0),
-                Ending::Lost => {}
+                Ending::Abandoned | Ending::Lost => {}
             }
             if first_byte.0 > 0 && ending != Ending::Lost {
                 let (read, written) = (usage.uncached().saturating_sub(usage.output), usage.output);
@@ -342,7 +350,7 @@ impl Broker {
 /// So many of the calls that may be open are let in of a class, so that the last is the first to be shed and a critical
 /// call finds room.
 //= rights/choosing.md#CH-19
-fn let_in(open: u32, class: Class) -> u32 {
+pub(super) fn let_in(open: u32, class: Class) -> u32 {
     let twentieths: u64 = match class {
         Class::Critical => 20,
         Class::Standard => 19,
@@ -353,7 +361,7 @@ fn let_in(open: u32, class: Class) -> u32 {
 }
 
 /// Reserves at the place and opens the lease.
-fn serve(
+pub(super) fn serve(
     state: &mut State,
     at: Timestamp,
     id: CallId,
@@ -373,7 +381,8 @@ fn serve(
     }
     super::waiting::leave(state, id, true);
     let open = state.calls.get_mut(&id)?;
-    if open.tried.last().is_some_and(|tried| tried.failure.kind.is_theirs())
+    let again = open.tried.last().is_some_and(|tried| tried.failure.kind.is_theirs());
+    if (again || open.beside.is_some())
         && let Some(retries) = state.retries.get_mut(open.call.tenant.index())
     {
         retries.retried(at);

@@ -1,11 +1,12 @@
 //! What follows from each fact, in order? The broker holds the state, and [`Broker::step`] is the only thing that
-//! changes it. Its parts: `enact` (the law), `calls` and `waiting`, `jobs` (submission to end), `offers` (answers), `books`
+//! changes it. Its parts: `enact` (the law), `calls`, `waiting` and `hedges`, `jobs` (submission to end), `offers` (answers), `books`
 //! (metering into the ledger).
 
 mod accounts;
 mod books;
 mod calls;
 mod enact;
+mod hedges;
 mod jobs;
 mod offers;
 mod waiting;

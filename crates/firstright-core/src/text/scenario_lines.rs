@@ -25,6 +25,8 @@ pub(crate) enum Event {
     Fail { name: String, kind: FailureKind, status: u16, retry_after: Option<Span> },
     /// The first byte of a stream is awaited for so long already.
     Awaited { name: String, waited: Span },
+    /// A second attempt is wanted beside a call's first.
+    Hedge { name: String, first: String },
     /// The caller goes away.
     Abandon { name: String },
     /// A deployment's capacity is observed.
@@ -282,6 +284,11 @@ fn event(verb: &str, args: &mut Args) -> Result<Event, String> {
             let (name, waited) = (args.need("a call's name")?, args.need("a span such as 1s")?);
             Event::Awaited { name, waited: span(&waited)? }
         }
+        "hedge" => {
+            let name = args.need("a name for the second attempt")?;
+            args.word("of")?;
+            Event::Hedge { name, first: args.need("the call's name")? }
+        }
         "abandon" => Event::Abandon { name: args.need("a call's name")? },
         "observe" => Event::Observe { deployment: args.need("a deployment")?, seen: seen(args)? },
         "job" => Event::Job(job(args)?),
@@ -317,7 +324,7 @@ fn event(verb: &str, args: &mut Args) -> Result<Event, String> {
             if let Some(line) = AccountLine::read(verb, args)? {
                 return Ok(Event::Account(line));
             }
-            let verbs = "call, settle, fail, late, abandon, observe, job, answer, counter, quote, declare, started, metered, \
+            let verbs = "call, settle, fail, late, hedge, abandon, observe, job, answer, counter, quote, declare, started, metered, \
                          ended, cancel, enact, organisation, team, key, rotate, close or tick";
             return Err(format!("expected {verbs}, not `{verb}`"));
         }

@@ -65,6 +65,7 @@ struct Names {
     calls: Vec<String>,
     jobs: Vec<String>,
     accounts: Vec<String>,
+    asked: BTreeMap<CallId, Call>,
     offered: BTreeMap<u64, Terms>,
 }
 
@@ -178,7 +179,16 @@ impl Runner<'_> {
             Event::Call(line) => {
                 let key = line.key.as_ref().map(|key| self.broker.find_account(key).map(|key| key.number));
                 let key = key.map(|key| key.ok_or("expected a key that was made")).transpose()?;
-                Fact::CallArrived(Call { key, ..call(&world, names, line)? })
+                let call = Call { key, ..call(&world, names, line)? };
+                names.asked.insert(call.id, call.clone());
+                Fact::CallArrived(call)
+            }
+            Event::Hedge { name, first } => {
+                let first = names.call(first);
+                let asked = names.asked.get(&first).cloned().ok_or("expected a call that came before")?;
+                let call = Call { id: names.call(name), hedges: Some(first), ..asked };
+                names.asked.insert(call.id, call.clone());
+                Fact::CallArrived(call)
             }
             Event::Account(line) => line.fact(self.broker.records()),
             Event::Settle { name, usage, tier, ending, first_byte, seen } => Fact::CallSettled {

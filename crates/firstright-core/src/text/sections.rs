@@ -10,7 +10,7 @@ use crate::text::agreements::{Draft, MAX_ENTITIES, room};
 use crate::text::place::{Place, Spot};
 use crate::text::value::Per;
 use crate::text::walk::{Fields, MAX_LIST, Reader, Value};
-use crate::units::{SECOND, Span, Timestamp};
+use crate::units::{MILLISECOND, MINUTE, SECOND, Span, Timestamp};
 use crate::usage::Tier;
 use crate::world::{
     AgreementId, CapacityKind, Charge, Class, Deployment, MAX_WEIGHT, ModelId, Party, PartyId, Pool,
@@ -255,6 +255,7 @@ pub(super) fn tenants(roots: &mut [Fields<'_>], r: &mut Reader<'_>, draft: &mut 
             labels: f.texts(r, "labels"),
             max_wait: f.opt(r, "max-wait", |v, r| v.span(r)).unwrap_or_default(),
             spill_after: f.opt(r, "spill-after", |v, r| v.span(r)).unwrap_or_default(),
+            hedge_after: f.opt(r, "hedge-after", hedge_after).unwrap_or_default(),
             class: f.opt(r, "class", |v, r| v.word(r, &CLASSES)).unwrap_or_default(),
             weight: f
                 .opt(r, "weight", |v, r| v.integer(r, 1, u64::from(MAX_WEIGHT)))
@@ -272,6 +273,21 @@ pub(super) fn tenants(roots: &mut [Fields<'_>], r: &mut Reader<'_>, draft: &mut 
         f.finish(r);
     }
     distinct(r, "tenant", draft.world.tenants.iter().map(|t| t.id.as_str()), &draft.positions.tenants);
+}
+
+/// A call is hedged after so long at the soonest: no answer comes before, so every call would be paid for twice.
+const MIN_HEDGE_AFTER: Span = Span(10 * MILLISECOND);
+/// And after so long at the latest: no client waits longer for an answer to begin.
+const MAX_HEDGE_AFTER: Span = Span(10 * MINUTE);
+
+fn hedge_after(value: &Value<'_>, r: &mut Reader<'_>) -> Option<Span> {
+    let span = value.span(r)?;
+    if span.0 == 0 || (MIN_HEDGE_AFTER..=MAX_HEDGE_AFTER).contains(&span) {
+        return Some(span);
+    }
+    let message = format!("`{span}` is no time after which a call is tried a second time");
+    r.error_help(&value.at, "out-of-range", message, "write 10ms to 10m, or 0s for never");
+    None
 }
 
 fn substitutes(value: &Value<'_>, r: &mut Reader<'_>, world: &World) -> Option<Vec<(Glob, ModelId)>> {

@@ -138,6 +138,7 @@ impl Run {
             media: Media::default(),
             home: None,
             trains: false,
+            hedges: None,
         };
         self.step(at, Fact::CallArrived(call));
         let decided = &self.play.records.last().expect("the call's").decisions;

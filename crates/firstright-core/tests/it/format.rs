@@ -54,6 +54,7 @@ price = { input = "2 USD/Mtok", output = "8 USD/Mtok" }
 [[tenant]]
 id = "app"
 max-wait = "5s"
+hedge-after = "1s"
 [[agreement]]
 id = "deal"
 parties = ["us", "azure"]
@@ -75,6 +76,11 @@ counter = true
 fn call(id: u64, input: u64) -> Fact {
     let (tenant, model) = (TenantId(0), ModelId(0));
     Fact::CallArrived(Call::new(CallId(id), tenant, model, input, 100))
+}
+
+fn hedge(id: u64, first: u64, input: u64) -> Fact {
+    let call = Call::new(CallId(id), TenantId(0), ModelId(0), input, 100);
+    Fact::CallArrived(Call { hedges: Some(CallId(first)), ..call })
 }
 
 fn call_by(id: u64, key: AccountId) -> Fact {
@@ -187,6 +193,12 @@ fn facts() -> Vec<Fact> {
         Fact::KeyRotated { account: "search-1".to_string(), digest: Digest([9; 32]), grace: Span(HOUR) },
         Fact::AccountClosed { account: "search".to_string() },
         call_by(7, AccountId(2)),
+        call(8, 100),
+        Fact::AttemptFailed { call: CallId(8), failure },
+        Fact::Ticked,
+        Fact::Ticked,
+        hedge(9, 8, 100),
+        hedge(10, 8, 100),
     ]
 }
 

@@ -163,13 +163,14 @@ fn provider(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
 
 fn tenant(tape: &mut Tape, text: &mut String, nth: usize) {
     let _ = write!(text, "[[tenant]]\nid = \"t{nth}\"\n");
-    let lines: [(&str, usize); 9] = [
+    let lines: [(&str, usize); 10] = [
         ("models = [\"gpt-4*\"]", 10),
         ("jurisdictions = [\"us\"]", 20),
         ("data-class = \"health\"", 20),
         ("labels = [\"gold\"]", 40),
         ("max-wait = \"45s\"", 60),
         ("spill-after = \"3s\"", 40),
+        ("hedge-after = \"20ms\"", 50),
         ("weight = 3", 25),
         (["class = \"batch\"", "class = \"sheddable\"", "class = \"critical\""][nth % 3], 50),
         ("substitutes = { \"gpt-4o\" = \"gpt-mini\" }", 40),
@@ -478,7 +479,8 @@ impl Play {
         if self.busy && tape.chance(60) {
             return self.call(tape);
         }
-        match tape.below(37) {
+        match tape.below(41) {
+            37..=40 => self.hedge(tape),
             35 | 36 => self.account(tape),
             0..=7 => self.call(tape),
             8 | 9 => self.failed(tape),
@@ -553,6 +555,21 @@ impl Play {
             input_most: input + most,
             ..Call::new(id, tenant, model, input, max_output)
         })
+    }
+
+    /// A second attempt beside a call that is served: mostly the newest, now and then one that is not like it.
+    fn hedge(&mut self, tape: &mut Tape) -> Fact {
+        let newest = self.served.len().saturating_sub(1);
+        let which = if tape.chance(50) { newest } else { tape.below(self.served.len()) };
+        let Some(first) = self.served.get(which).copied() else { return Fact::Ticked };
+        let asked = self.records.iter().find_map(|record| match &record.fact {
+            Fact::CallArrived(call) if call.id == first => Some(call.clone()),
+            _ => None,
+        });
+        let Some(asked) = asked else { return Fact::Ticked };
+        let id = CallId(self.number());
+        let input = asked.input + u64::from(tape.chance(5));
+        Fact::CallArrived(Call { id, hedges: Some(first), input, ..asked })
     }
 
     fn failed(&mut self, tape: &mut Tape) -> Fact {

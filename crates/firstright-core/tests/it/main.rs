@@ -8,6 +8,7 @@
 mod able;
 mod accounts;
 mod agreements;
+mod beside;
 mod brown;
 mod format;
 mod generate;

@@ -14,13 +14,24 @@ use crate::generate::Event;
 
 pub struct CallPast<'a> {
     pub call: &'a Call,
+    /// From when it is let wait: when it came, or the call that it goes on as.
     pub arrived: Timestamp,
+    pub came: Timestamp,
     pub waits: bool,
     /// When it was sent somewhere after a failure that was the provider's.
     pub retried: Vec<Timestamp>,
     pub serving: Option<Place>,
     pub failures: Vec<(Timestamp, Place, FailureKind)>,
     pub ended: bool,
+    /// When it was sent to where it is served.
+    pub sent: Timestamp,
+    /// The call beside which it is a second attempt, and where that one was served when this one came.
+    pub beside: Option<(CallId, Place)>,
+    /// Another attempt was made beside it.
+    pub hedge: Option<CallId>,
+    /// Of two attempts the other goes on as the call, or this one does.
+    pub gave_way: bool,
+    pub took_over: bool,
     /// Did its key, and all above it, let it in when it arrived?
     pub let_in: bool,
 }
@@ -70,6 +81,13 @@ pub struct PlacePast {
     pub first_bytes: Vec<Span>,
 }
 
+impl PlacePast {
+    fn answered(&mut self) {
+        self.failures.clear();
+        self.refusals.clear();
+    }
+}
+
 pub struct Past<'a> {
     pub world: &'a World,
     pub now: Timestamp,
@@ -83,7 +101,26 @@ pub struct Past<'a> {
     pub accounts: Vec<AccountPast<'a>>,
 }
 
-impl CallPast<'_> {
+impl<'a> CallPast<'a> {
+    fn new(call: &'a Call, arrived: Timestamp, let_in: bool) -> CallPast<'a> {
+        CallPast {
+            call,
+            arrived,
+            came: arrived,
+            waits: false,
+            retried: vec![],
+            serving: None,
+            failures: vec![],
+            ended: false,
+            sent: arrived,
+            beside: None,
+            hedge: None,
+            gave_way: false,
+            took_over: false,
+            let_in,
+        }
+    }
+
     fn end(&mut self) {
         (self.ended, self.waits) = (true, false);
     }
@@ -152,20 +189,19 @@ impl<'a> Past<'a> {
         self.fact = fact;
         match fact {
             Fact::CallArrived(call) => {
-                let (arrived, waits, retried, serving) = (self.now, false, vec![], None);
-                let (failures, ended, let_in) = (vec![], false, self.lets_in(call));
-                let fresh = CallPast { call, arrived, waits, retried, serving, failures, ended, let_in };
+                let mut fresh = CallPast::new(call, self.now, self.lets_in(call));
+                self.stand_beside(&mut fresh);
                 self.calls.entry(call.id).or_insert(fresh);
             }
             Fact::AttemptFailed { call, failure } => {
                 let place =
                     self.calls.get(call).and_then(|call| call.serving).filter(|_| failure.status == 503);
                 place.into_iter().for_each(|place| self.places.entry(place).or_default().spoke = true); // [CA-13]
-                self.came_back(*call, Err(failure.kind));
+                self.came_back(*call, Err(failure.kind), false);
             }
             Fact::CallSettled { call, ending, first_byte, .. } => {
                 self.heard(*call, *first_byte);
-                self.came_back(*call, Ok(*ending));
+                self.came_back(*call, Ok(*ending), *first_byte > Span(0));
             }
             Fact::AnswerAwaited { call, waited } => self.heard(*call, *waited),
             Fact::CallAbandoned { call } => {
@@ -212,18 +248,19 @@ impl<'a> Past<'a> {
     }
 
     /// The call was being served until now.
-    fn came_back(&mut self, id: CallId, how: Result<Ending, FailureKind>) {
+    fn came_back(&mut self, id: CallId, how: Result<Ending, FailureKind>, answered: bool) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(place) = call.serving.take() else { return };
         call.failures.extend(how.err().map(|kind| (self.now, place, kind)));
+        if let Err(kind) = how {
+            self.gives_way(id, kind);
+        }
         let known = self.places.entry(place).or_default();
         known.asked = false;
         match how {
-            Ok(Ending::Complete | Ending::Abandoned) | Err(FailureKind::Rejected) => {
-                known.failures.clear();
-                known.refusals.clear();
-            }
-            Ok(Ending::Lost) | Err(FailureKind::Unsuitable) => {}
+            Ok(Ending::Complete) | Err(FailureKind::Rejected) => known.answered(),
+            Ok(Ending::Abandoned) if answered => known.answered(),
+            Ok(Ending::Lost | Ending::Abandoned) | Err(FailureKind::Unsuitable) => {}
             Err(FailureKind::Unauthorised) => known.refusals.push(self.now),
             Err(FailureKind::Throttled) => known.spoke = true,
             Ok(Ending::Cut) | Err(_) => known.failures.push(self.now),
@@ -267,9 +304,12 @@ impl<'a> Past<'a> {
             Action::Serve { call, deployment, .. } => {
                 let place = Place::Deployment(*deployment);
                 if let Some(call) = self.calls.get_mut(call) {
-                    (call.serving, call.waits) = (Some(place), false);
+                    (call.serving, call.waits, call.sent) = (Some(place), false, self.now);
                     let again = call.failures.last().is_some_and(|(.., kind)| kind.is_theirs());
-                    call.retried.extend(again.then_some(self.now));
+                    call.retried.extend((again || call.beside.is_some()).then_some(self.now));
+                    let (id, first) = (call.call.id, call.beside.map(|(first, _)| first));
+                    let first = first.and_then(|first| self.calls.get_mut(&first));
+                    first.into_iter().for_each(|first| first.hedge = Some(id));
                 }
                 self.places.entry(place).or_default().asked = true;
             }

@@ -33,11 +33,14 @@ impl<'a> Past<'a> {
                 let lets = *model == asked || self.lets_use(own.call, self.world.model(*model));
                 must(own.let_in && lets, "its key does not let it in")?; // [AC-2] [AC-4]
                 let place = Place::Deployment(*deployment);
+                self.one_of_two(*call, place, *model == asked, &decision.grounds)?;
                 self.placed(&self.call(*call, *model)?, place, 1, None, title)?;
                 self.in_turn(*call, *model == asked, place, &decision.grounds)
             }
             Action::Queue { call, until } => {
+                let own = &self.calls[call];
                 self.call(*call, self.calls[call].call.model)?;
+                must(own.beside.is_none() && !own.gave_way, "a second attempt waits")?; // [CH-23]
                 self.may_wait(*call, *until, &decision.grounds)
             }
             Action::Refuse { call, refusal } => {
@@ -138,7 +141,10 @@ impl<'a> Past<'a> {
         let on = |place: Place| self.probation(work, self.provider_id(place));
         let (holds, of) = match said {
             Evidence::Short { place, need, free, .. } => (
-                standing && free < need && (on(*place).is_some() || self.may_be_full(*place, work.left)),
+                standing
+                    && free < need
+                    && !self.has_taken(work.call, *place)
+                    && (on(*place).is_some() || self.may_be_full(*place, work.left)),
                 vec![*place],
             ), // [FR-4]
             Evidence::Down { place, since, .. } => {

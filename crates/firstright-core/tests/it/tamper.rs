@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::past::Past;
 
 /// Every way, so that the test can say which was never tried.
-pub const WAYS: [&str; 14] = [
+pub const WAYS: [&str; 15] = [
     "at a place that is not approved for the data",
     "at a place of somebody who is not the holder",
     "without the first release",
@@ -25,6 +25,7 @@ pub const WAYS: [&str; 14] = [
     "a second time",
     "a longer wait",
     "a wait for room that comes too late",
+    "at the place of the first attempt",
 ];
 
 /// A title as it is written in the journal; only a passage makes one otherwise.
@@ -144,6 +145,13 @@ fn places(past: &Past<'_>, decision: &Decision) -> Vec<(&'static str, Action)> {
         };
         if class != "general" && !provider.data_classes.contains(class) {
             ways.push((WAYS[0], elsewhere.clone()));
+        }
+        let beside = match &decision.action {
+            Action::Serve { call, .. } => past.calls[call].beside,
+            _ => None,
+        };
+        if beside.is_some_and(|(_, taken)| taken == place) {
+            ways.push((WAYS[14], elsewhere.clone()));
         }
         if holds.is_some() && provider.party != past.provider(was).party {
             ways.push((WAYS[1], elsewhere));

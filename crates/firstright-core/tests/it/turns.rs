@@ -121,7 +121,7 @@ impl<'a> Past<'a> {
                     let own = || self.calls.values().filter(|one| one.call.tenant == call.call.tenant);
                     let recent = |at: Timestamp, within: u64| self.now.since(at) < Span(within * SECOND);
                     let retries = own().flat_map(|one| &one.retried).filter(|at| recent(**at, 120)).count();
-                    let came = own().filter(|one| recent(one.arrived, 110)).count();
+                    let came = own().filter(|one| one.call.hedges.is_none() && recent(one.came, 110)).count();
                     must(retries <= *made as usize + 10, "other retries were made")?;
                     must((*made as usize + 1) * 10 > came && *made >= 10, "another may be made")?; // [CH-16]
                 }

@@ -207,11 +207,12 @@ impl Room {
         }
     }
 
-    pub(super) fn ended(&mut self, at: Timestamp, ending: Ending) {
+    pub(super) fn ended(&mut self, at: Timestamp, ending: Ending, began: bool) {
         match ending {
-            Ending::Complete | Ending::Abandoned => self.answered(),
+            Ending::Complete => self.answered(),
+            Ending::Abandoned if began => self.answered(),
             Ending::Cut => self.failures.push(at),
-            Ending::Lost => {}
+            Ending::Abandoned | Ending::Lost => {}
         }
     }
 

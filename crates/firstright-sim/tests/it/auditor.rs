@@ -1,6 +1,6 @@
 //! Does the auditor let good journals pass, and does it see whatever is tampered with?
 
-use firstright_core::decision::{Action, Decision};
+use firstright_core::decision::{Action, Decision, Ground};
 use firstright_core::fact::{Fact, OfferId};
 use firstright_core::journal::Record;
 use firstright_core::title::Evidence;
@@ -266,4 +266,38 @@ fn a_call_at_a_barred_provider_is_found() {
         .unwrap();
         assert_eq!(findings(&records).len(), 1, "{bar}");
     }
+}
+
+#[test]
+fn a_second_attempt_that_nobody_asked_for_is_found() {
+    let is_hedge = |record: &Record| matches!(&record.fact, Fact::CallArrived(call) if call.hedges.is_some());
+    let silent = |decisions: &mut Vec<Value>| {
+        let says = |one: &&mut Value| {
+            let grounds = one["grounds"].as_array().into_iter().flatten();
+            one["action"].get("Serve").is_some() && grounds.into_iter().any(|one| one.get("Hedges").is_some())
+        };
+        decisions.iter_mut().find(says).map(|one| one["grounds"] = Value::Array(vec![])).is_some()
+    };
+    assert!(found_after("a second attempt that says nothing of the first", 300, is_hedge, silent) > 20);
+    // The tenant's wish is taken out of the law: every second attempt is one too many.
+    let mut times = 0;
+    for seed in 0..300 {
+        let good = case(seed);
+        let served = |one: &Decision| {
+            let says = one.grounds.iter().any(|one| matches!(one, Ground::Hedges(_)));
+            says && matches!(one.action, Action::Serve { .. })
+        };
+        if !good.records.iter().any(|one| is_hedge(one) && one.decisions.iter().any(served)) {
+            continue;
+        }
+        let mut records = good.records.clone();
+        for record in &mut records {
+            if let Fact::Enacted { sources } = &mut record.fact {
+                sources.iter_mut().for_each(|(_, text)| *text = text.replace("hedge-after = \"20ms\"\n", ""));
+            }
+        }
+        times += 1;
+        assert!(!findings(&records).is_empty(), "case {seed}: a second attempt is let pass");
+    }
+    assert!(times > 10, "{times}");
 }
