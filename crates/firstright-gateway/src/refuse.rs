@@ -86,15 +86,16 @@ impl No {
                 (StatusCode::TOO_MANY_REQUESTS, "capacity_exhausted", "rate_limit_error", Some(wait))
             }
             // Every provider that may serve it was tried: a client that tries again at once only adds to the surge.
-            Refusal::Failed => (StatusCode::BAD_GATEWAY, "providers_failed", "api_error", None),
+            // That there is no second attempt is said to nobody who calls: the first goes on.
+            Refusal::Failed | Refusal::Unhedged => {
+                (StatusCode::BAD_GATEWAY, "providers_failed", "api_error", None)
+            }
             Refusal::Overload => {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "api_error", Some(Duration::from_secs(1)))
             }
-            Refusal::Rejected
-            | Refusal::Budget
-            | Refusal::Deadline
-            | Refusal::Declined
-            | Refusal::Unhedged => (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None),
+            Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
+                (StatusCode::BAD_REQUEST, "rejected", "invalid_request_error", None)
+            }
             Refusal::Denied { why: Denial::Unknown | Denial::Closed | Denial::Tenant, .. } => {
                 (StatusCode::UNAUTHORIZED, "invalid_api_key", "authentication_error", None)
             }
@@ -114,39 +115,7 @@ impl No {
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "rate_limit_error", wait)
             }
         };
-        let message = match refusal {
-            Refusal::NotPermitted => format!("this key's tenant may not use the model `{model}`"),
-            Refusal::NoProvider => format!("no provider serves the model `{model}`"),
-            Refusal::Contract => {
-                format!("the agreements let no provider serve `{model}` for this tenant (decision {record})")
-            }
-            Refusal::Home => format!(
-                "what the request continues lives at a provider that may not serve `{model}` for this tenant \
-                 (decision {record})"
-            ),
-            Refusal::Compliance => {
-                format!("no compliant provider may serve `{model}` for this tenant (decision {record})")
-            }
-            Refusal::Capacity { .. } => {
-                format!("the providers that may serve `{model}` have no room now (decision {record})")
-            }
-            Refusal::Failed => format!("every provider that may serve `{model}` failed (decision {record})"),
-            Refusal::Overload => "too many calls are open".to_string(),
-            // The last of them is said of a second attempt alone, which no caller hears of.
-            Refusal::Rejected
-            | Refusal::Budget
-            | Refusal::Deadline
-            | Refusal::Declined
-            | Refusal::Unhedged => {
-                format!("refused (decision {record})")
-            }
-            Refusal::Denied { .. }
-            | Refusal::Spent { .. }
-            | Refusal::Unpriced { .. }
-            | Refusal::Limited { .. } => {
-                format!("{} (decision {record})", firstright_core::show::refusal(refusal))
-            }
-        };
+        let message = words(refusal, model, record);
         let retry = matches!(refusal, Refusal::Limited { what: Limit::Concurrent, .. });
         No { status, code, kind, message, param: None, retry_after, retry, decision: Some(record) }
     }
@@ -189,5 +158,39 @@ impl No {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1_000) as u64));
         }
         response
+    }
+}
+
+/// A refusal in a sentence.
+fn words(refusal: &Refusal, model: &str, record: u64) -> String {
+    match refusal {
+        Refusal::NotPermitted => format!("this key's tenant may not use the model `{model}`"),
+        Refusal::NoProvider => format!("no provider serves the model `{model}`"),
+        Refusal::Contract => {
+            format!("the agreements let no provider serve `{model}` for this tenant (decision {record})")
+        }
+        Refusal::Home => format!(
+            "what the request continues lives at a provider that may not serve `{model}` for this tenant \
+                 (decision {record})"
+        ),
+        Refusal::Compliance => {
+            format!("no compliant provider may serve `{model}` for this tenant (decision {record})")
+        }
+        Refusal::Capacity { .. } => {
+            format!("the providers that may serve `{model}` have no room now (decision {record})")
+        }
+        Refusal::Failed | Refusal::Unhedged => {
+            format!("every provider that may serve `{model}` failed (decision {record})")
+        }
+        Refusal::Overload => "too many calls are open".to_string(),
+        Refusal::Rejected | Refusal::Budget | Refusal::Deadline | Refusal::Declined => {
+            format!("refused (decision {record})")
+        }
+        Refusal::Denied { .. }
+        | Refusal::Spent { .. }
+        | Refusal::Unpriced { .. }
+        | Refusal::Limited { .. } => {
+            format!("{} (decision {record})", firstright_core::show::refusal(refusal))
+        }
     }
 }

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::Broker;
+use crate::account::AccountId;
 use crate::decision::{Action, Decision};
 use crate::fact::{Answer, Fact, Failure, LeaseId, Observation, OfferId, Source, Terms};
 use crate::show;
@@ -72,6 +73,19 @@ struct Names {
 impl Names {
     fn call(&mut self, name: &str) -> CallId {
         CallId(place(&mut self.calls, name))
+    }
+
+    fn asked(&mut self, call: Call) -> Call {
+        self.asked.insert(call.id, call.clone());
+        call
+    }
+
+    /// The same as the first attempt in everything.
+    fn hedge(&mut self, name: &str, first: &str) -> Result<Call, String> {
+        let first = self.call(first);
+        let asked = self.asked.get(&first).cloned().ok_or("expected a call that came before")?;
+        let id = self.call(name);
+        Ok(self.asked(Call { id, hedges: Some(first), ..asked }))
     }
 
     fn job(&mut self, name: &str) -> JobId {
@@ -179,17 +193,9 @@ impl Runner<'_> {
             Event::Call(line) => {
                 let key = line.key.as_ref().map(|key| self.broker.find_account(key).map(|key| key.number));
                 let key = key.map(|key| key.ok_or("expected a key that was made")).transpose()?;
-                let call = Call { key, ..call(&world, names, line)? };
-                names.asked.insert(call.id, call.clone());
-                Fact::CallArrived(call)
+                Fact::CallArrived(call(&world, names, line, key)?)
             }
-            Event::Hedge { name, first } => {
-                let first = names.call(first);
-                let asked = names.asked.get(&first).cloned().ok_or("expected a call that came before")?;
-                let call = Call { id: names.call(name), hedges: Some(first), ..asked };
-                names.asked.insert(call.id, call.clone());
-                Fact::CallArrived(call)
-            }
+            Event::Hedge { name, first } => Fact::CallArrived(names.hedge(name, first)?),
             Event::Account(line) => line.fact(self.broker.records()),
             Event::Settle { name, usage, tier, ending, first_byte, seen } => Fact::CallSettled {
                 call: names.call(name),
@@ -256,10 +262,11 @@ fn known<T>(found: Option<T>, what: &str, name: &str) -> Result<T, String> {
     found.ok_or_else(|| format!("expected {what}, not `{name}`"))
 }
 
-fn call(world: &World, names: &mut Names, line: &CallLine) -> Result<Call, String> {
+fn call(world: &World, names: &mut Names, line: &CallLine, key: Option<AccountId>) -> Result<Call, String> {
     let tenant = known(world.find_tenant(&line.tenant), "a tenant", &line.tenant)?;
     let model = known(world.find_model(&line.model), "a model that a deployment serves", &line.model)?;
-    Ok(Call {
+    let call = Call {
+        key,
         region: line.region.clone(),
         home: line
             .home
@@ -272,7 +279,8 @@ fn call(world: &World, names: &mut Names, line: &CallLine) -> Result<Call, Strin
         input_most: line.input_most.unwrap_or(line.input),
         media: line.media,
         ..Call::new(names.call(&line.name), tenant, model, line.input, line.max_output)
-    })
+    };
+    Ok(names.asked(call))
 }
 
 fn job(world: &World, names: &mut Names, line: &JobLine, at: Timestamp) -> Result<Job, String> {
