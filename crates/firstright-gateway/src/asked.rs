@@ -8,11 +8,12 @@ use firstright_wire::anthropic::inbound;
 use firstright_wire::openai::form::{self, Form};
 use firstright_wire::openai::request::{self, BadRequest, Peek};
 use firstright_wire::openai::session::{self, Session};
-use firstright_wire::operation::{ModelAt, Operation, Route};
+use firstright_wire::operation::{ModelAt, Operation, Route, Verb};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::answer::Answer;
+use crate::form::Lines;
 use crate::handler::Handling;
 use crate::keys::Principal;
 use crate::refuse::No;
@@ -43,6 +44,8 @@ pub(crate) struct Asked<'a> {
     pub own_name: Option<String>,
     pub home: Option<ProviderId>,
     pub region: Option<String>,
+    /// What the lines of a batch's file ask for, if it holds one.
+    pub lines: Option<Lines>,
 }
 
 /// What a body says, as far as it is acted on.
@@ -64,8 +67,12 @@ pub(crate) struct Unsigned<'a> {
     signed: bool,
     /// The first that the path names was.
     path_signed: bool,
-    /// The body names one that was not, where tenants share.
-    stranger: bool,
+    /// One that the query names was.
+    query_signed: bool,
+    /// Where the body names one that was not, where tenants share.
+    stranger: Option<String>,
+    /// What the lines of a batch's file ask for.
+    lines: Option<Lines>,
 }
 
 impl Content<'_> {
@@ -195,7 +202,16 @@ impl Handling<'_> {
         let tenant = &self.setup.world.tenant(principal.tenant).id;
         let read = |text: &[u8]| self.setup.homes.unsign(tenant, text);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_default();
-        let (of_suffix, of_body) = (read(route.suffix.as_bytes()), read(body));
+        let of_suffix = read(route.suffix.as_bytes());
+        let of_body = match form::boundary(content_type(&parts.headers)) {
+            Some(boundary) => self.unsigned_form(route, principal, boundary, body)?,
+            None => {
+                let found = read(body);
+                let stranger = self.setup.homes.stranger(body, &found);
+                let (body, homes) = (found.text, found.homes);
+                crate::form::Unsigned { body, homes, stranger, lines: None }
+            }
+        };
         let query = parts.uri.query().and_then(sent_query);
         let of_query = query.as_ref().map(|query| read(query.as_bytes())).unwrap_or_default();
         let mut home = named_home(&self.setup.world, parts)?;
@@ -208,13 +224,9 @@ impl Handling<'_> {
                 No::bad(StatusCode::NOT_FOUND, "home_gone", message)
             })?;
             if home.replace(named).is_some_and(|other| other != named) {
-                let message =
-                    "the request names things that live at different providers: nobody can serve it";
-                return Err(No::bad(StatusCode::BAD_REQUEST, "homes_differ", message));
+                return Err(No::homes_differ());
             }
         }
-        let is_form = form::boundary(content_type(&parts.headers)).is_some();
-        let stranger = !is_form && self.setup.homes.has_stranger(body, &of_body);
         let path_signed = of_suffix.text.as_ref().is_some_and(|plain| {
             let at = route.pattern.split('/').position(|segment| segment == "{}");
             at.is_some_and(|at| {
@@ -225,11 +237,13 @@ impl Handling<'_> {
         Ok(Unsigned {
             suffix: of_suffix.text.map_or(Cow::Borrowed(route.suffix), |bytes| Cow::Owned(text(bytes))),
             query: of_query.text.map(text).or(query),
-            body: of_body.text.map_or(Cow::Borrowed(body), Cow::Owned),
+            body: of_body.body.map_or(Cow::Borrowed(body), Cow::Owned),
             home,
             signed,
             path_signed,
-            stranger,
+            query_signed: !of_query.homes.is_empty(),
+            stranger: of_body.stranger,
+            lines: of_body.lines,
         })
     }
 
@@ -245,9 +259,9 @@ impl Handling<'_> {
         let body = &unsigned.body[..];
         let content = content(route.operation, &parts.headers, body).map_err(|bad| refused(&bad))?;
         if let Some(key) = content.steers_upstream() {
-            let message = format!("`{key}` is not taken: configuration alone says where a call goes");
-            return Err(No::bad(StatusCode::BAD_REQUEST, "upstream_not_selectable", message));
+            return Err(No::not_selectable(key));
         }
+        must_be_read_whole(&route, body)?;
         self.must_know_the_home(&route, &content, unsigned)?;
         let query_model = || query_value(unsigned.query.as_deref()?, "model");
         let named = match (route.deployment, route.operation.model_at()) {
@@ -257,11 +271,30 @@ impl Handling<'_> {
             (None, _) => content.model(),
         };
         let (model, own_name) = self.model(route.operation, principal, named)?;
+        // A body that names a model of somebody's own has been looked into.
+        let is_elsewhere = route.deployment.is_some() || content.model().is_none() && !unsigned.query_signed;
+        if own_name.is_some() && is_elsewhere && !self.setup.homes.is_alone_tenant() {
+            return Err(No::home_unknown(StatusCode::NOT_FOUND, None));
+        }
         let region = short_header(&parts.headers, "x-firstright-region")?.map(str::to_string);
         let suffix = unsigned.suffix.clone();
         let (query, home) = (unsigned.query.clone(), unsigned.home);
         let headers = &parts.headers;
-        Ok(Asked { route, suffix, query, content, body, bytes, headers, model, own_name, home, region })
+        let lines = unsigned.lines.clone();
+        Ok(Asked {
+            route,
+            suffix,
+            query,
+            content,
+            body,
+            bytes,
+            headers,
+            model,
+            own_name,
+            home,
+            region,
+            lines,
+        })
     }
 
     /// Refuses what continues something of which nobody knows where it lives.
@@ -278,11 +311,9 @@ impl Handling<'_> {
             (route.names_one() && !unsigned.path_signed) || (content.continues() && !unsigned.signed);
         let taken =
             homes.is_alone_tenant() && (unsigned.signed || unsigned.home.is_some() || homes.is_alone());
-        if (of_nobody || unsigned.stranger) && !taken {
-            let message = "the request refers to something that one provider keeps, and which provider is not known: \
-                           its id was not given out here, to this tenant";
+        if (of_nobody || unsigned.stranger.is_some()) && !taken {
             let status = if route.names_one() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-            return Err(No::bad(status, "home_unknown", message));
+            return Err(No::home_unknown(status, unsigned.stranger.clone()));
         }
         if route.lists() && !homes.may_list() {
             let message = "the provider's account is shared by several tenants, and its list would show what is not yours";
@@ -294,7 +325,7 @@ impl Handling<'_> {
     }
 
     /// The model by which it is decided, and the name of one of the caller's own.
-    fn model(
+    pub(crate) fn model(
         &self,
         operation: Operation,
         principal: &Principal,
@@ -307,11 +338,8 @@ impl Handling<'_> {
             _ => None,
         };
         let default = default.filter(|name| world.find_model(name).is_some() || *name == STORE);
-        let Some(name) = named.or(default).or(self.setup.default_model.as_deref()) else {
-            let mut no = No::bad(StatusCode::BAD_REQUEST, "missing_model", "the request names no `model`");
-            no.param = Some("model".to_string());
-            return Err(no);
-        };
+        let named = named.or(default).or(self.setup.default_model.as_deref());
+        let name = named.ok_or_else(No::missing_model)?;
         let found = world.find_model(name).map(|model| (model, None));
         let found = found.or_else(|| Some((fine_tuned_of(world, name)?, Some(name.to_string()))));
         let (model, own_name) = found.ok_or_else(|| match name {
@@ -360,7 +388,29 @@ fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn refused(bad: &BadRequest) -> No {
+/// A batch's file comes whole, because in parts its lines could not be read.
+fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
+    #[derive(serde::Deserialize)]
+    struct Upload<'a> {
+        #[serde(borrow)]
+        purpose: Option<Cow<'a, str>>,
+    }
+    if route.verb != Verb::Post || route.pattern != "uploads" {
+        return Ok(());
+    }
+    // What names its purpose twice, or as no text, is for nobody to guess.
+    let upload = serde_json::from_slice::<Upload<'_>>(body).ok();
+    let purpose = upload.map(|upload| upload.purpose.unwrap_or_default());
+    match purpose {
+        Some(purpose) if !purpose.trim().eq_ignore_ascii_case("batch") => Ok(()),
+        _ => Err(No::bad_file(
+            "failed to accept the upload: a batch's file is put at `/v1/files`, whole, because its lines are read"
+                .to_string(),
+        )),
+    }
+}
+
+pub(crate) fn refused(bad: &BadRequest) -> No {
     let mut no = No::bad(StatusCode::BAD_REQUEST, bad.code, format!("failed to {bad}"));
     no.param = bad.param.map(str::to_string);
     no

@@ -56,7 +56,7 @@ pub(crate) struct Opened {
 }
 
 /// Where a decision sends a call.
-struct Placed {
+pub(crate) struct Placed {
     record: u64,
     decision: Decision,
     deployment: DeploymentId,
@@ -278,7 +278,7 @@ impl Handling<'_> {
             asked.content.stream() && !asked.content.include_usage() && operation.usage_on_request();
         let mut renewed = false;
         loop {
-            let said = self.said(asked, &endpoint, placed.model, inject)?;
+            let said = self.said(asked, &endpoint, placed, inject)?;
             let body = if said.body.is_empty() { Vec::new() } else { vec![said.body.clone()] };
             let head = self.head_for(asked, &endpoint, &said.path, &said.headers(&endpoint));
             let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
@@ -314,10 +314,17 @@ impl Handling<'_> {
         &self,
         asked: &Asked<'_>,
         endpoint: &Endpoint,
-        served: ModelId,
+        placed: &Placed,
         inject: bool,
     ) -> Bytes {
-        let world = &self.setup.world;
+        if let Some(lines) = &asked.lines {
+            return self.lines_for(
+                lines,
+                asked.body,
+                self.newest().world.deployment(placed.deployment).provider,
+            );
+        }
+        let (world, served) = (&self.setup.world, placed.model);
         let name = match &asked.own_name {
             Some(own) => Some(own.as_str()).filter(|_| !asked.names_model()),
             // What is kept is named by no model, unless the caller names one.

@@ -40,9 +40,19 @@ impl HomeBook {
         self.homes.unsign(tenant, text)
     }
 
-    /// Does the JSON name an id that was not given out here, where it may be another tenant's?
-    pub(crate) fn has_stranger(&self, text: &[u8], unsigned: &Unsigned) -> bool {
-        !self.is_alone_tenant() && self.homes.has_stranger(text, unsigned)
+    /// Where the JSON names an id that was not given out here, where it may be another tenant's.
+    pub(crate) fn stranger(&self, text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        if self.is_alone_tenant() { None } else { self.homes.stranger(text, unsigned) }
+    }
+
+    /// The same of a field of a form.
+    pub(crate) fn stranger_in_field(&self, name: &str, text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        if self.is_alone_tenant() { None } else { self.homes.stranger_in_field(name, text, unsigned) }
+    }
+
+    /// The same of a line of a batch, also where there is one tenant only: another provider may have given it out.
+    pub(crate) fn stranger_in_line(&self, text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        self.homes.stranger(text, unsigned)
     }
 
     /// Signs what a provider gives to a tenant.

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod endpoint;
 pub mod homes;
 mod asked;
+mod form;
 mod call;
 mod follow;
 mod idempotency;

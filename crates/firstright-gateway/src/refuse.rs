@@ -5,10 +5,18 @@ use std::time::Duration;
 use firstright_core::decision::{Denial, Limit, Refusal};
 use firstright_wire::anthropic;
 use firstright_wire::openai::error::error_body;
+use firstright_wire::openai::request::BadRequest;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::answer::Answer;
+use crate::asked::refused;
 use crate::relay::Reply;
+
+impl From<BadRequest> for No {
+    fn from(bad: BadRequest) -> No {
+        refused(&bad)
+    }
+}
 
 /// An answer that refuses.
 #[derive(Clone, Debug)]
@@ -55,6 +63,40 @@ impl No {
         let message = format!("no agreement names the model `{shown}`");
         let mut no = No::bad(StatusCode::NOT_FOUND, "model_not_found", message);
         no.param = Some("model".to_string());
+        no
+    }
+
+    pub(crate) fn missing_model() -> No {
+        let mut no = No::bad(StatusCode::BAD_REQUEST, "missing_model", "the request names no `model`");
+        no.param = Some("model".to_string());
+        no
+    }
+
+    pub(crate) fn homes_differ() -> No {
+        let message = "the request names things that live at different providers: nobody can serve it";
+        No::bad(StatusCode::BAD_REQUEST, "homes_differ", message)
+    }
+
+    /// An id that was not given out here, under this field of the body if it stands there.
+    pub(crate) fn home_unknown(status: StatusCode, field: Option<String>) -> No {
+        let message = "the request refers to something that one provider keeps, and which provider is not known: its id \
+                       was not given out here, to this tenant";
+        let mut no = No::bad(status, "home_unknown", message);
+        if let Some(field) = field {
+            no.message = format!("`{field}`: {}", no.message);
+            no.param = Some(field);
+        }
+        no
+    }
+
+    pub(crate) fn not_selectable(key: &str) -> No {
+        let message = format!("`{key}` is not taken: configuration alone says where a call goes");
+        No::bad(StatusCode::BAD_REQUEST, "upstream_not_selectable", message)
+    }
+
+    pub(crate) fn bad_file(message: String) -> No {
+        let mut no = No::bad(StatusCode::BAD_REQUEST, "invalid_form", message);
+        no.param = Some("file".to_string());
         no
     }
 

@@ -6,7 +6,6 @@
 use std::io;
 
 use bytes::Bytes;
-use firstright_core::world::ModelId;
 use firstright_wire::anthropic::{self, inbound};
 use firstright_wire::language::{self, Language};
 use firstright_wire::openai::error::error_body;
@@ -18,6 +17,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::answer::{GATEWAY_STOPPING, Hook};
 use crate::asked::{Asked, DEFAULT_MAX_OUTPUT};
 use crate::attempt::Failed;
+use crate::call::Placed;
 use crate::endpoint::{Dialect, Endpoint};
 use crate::handler::Handling;
 use crate::relay::{Passing, Verdict};
@@ -54,7 +54,7 @@ impl Handling<'_> {
         &self,
         asked: &Asked<'_>,
         endpoint: &Endpoint,
-        served: ModelId,
+        placed: &Placed,
         inject: bool,
     ) -> Result<Said, Failed> {
         let operation = asked.route.operation;
@@ -92,7 +92,7 @@ impl Handling<'_> {
             }
             _ => {
                 let path = endpoint.path(operation, &asked.suffix, asked.query.as_deref());
-                let body = self.body_for(asked, endpoint, served, inject);
+                let body = self.body_for(asked, endpoint, placed, inject);
                 Ok(Said { path: path.map_err(bad_name)?, body, heard: heard(operation, None, inject) })
             }
         }

@@ -34,7 +34,7 @@ const PREFIXES: [&[u8]; 33] = [
     b"vsfb_",
     b"ftjob-",
     b"ftckpt_",
-    b"ft:",
+    FINE_TUNED,
     b"conv_",
     b"cntr_",
     b"cfile_",
@@ -57,6 +57,8 @@ const PREFIXES: [&[u8]; 33] = [
     b"char_",
     b"cmp_",
 ];
+/// How a model's name begins that was made of another for a tenant.
+const FINE_TUNED: &[u8] = b"ft:";
 type Signature = Hmac<Sha256>;
 
 /// Names a home: the first four bytes of a digest over its provider's id. The caller makes and resolves it.
@@ -104,6 +106,7 @@ impl Homes {
             expects_key: false,
             arrays: 0,
             is_reading: false,
+            name: Vec::new(),
         }
     }
 
@@ -137,13 +140,40 @@ impl Homes {
         found
     }
 
-    /// Does the JSON name an id that is not signed? `unsigned` is what [`Homes::unsign`] found in it. An id whose letters
-    /// are written as escapes is one of nobody's.
+    /// The key under which the JSON names an id that is not signed, if it does: as it is written, and only the beginning
+    /// of a long one. `unsigned` is what [`Homes::unsign`] found in the text. An id whose letters are written as escapes is
+    /// one of nobody's.
     #[must_use]
-    pub fn has_stranger(&self, text: &[u8], unsigned: &Unsigned) -> bool {
-        let mut found = false;
+    pub fn stranger(&self, text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        self.stranger_under(b"", text, unsigned)
+    }
+
+    /// The same in what stands in the field of a form: an id, or JSON.
+    #[must_use]
+    pub fn stranger_in_field(&self, name: &str, text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[\"".contains(byte)) {
+            return self.stranger_under(name.as_bytes(), text, unsigned);
+        }
+        // A list's items are fields of their own (`file_ids[]`), and so are an object's members (`video[id]`).
+        let mut words = name.split(['[', ']']).filter(|word| !word.is_empty());
+        let is_id = words.any(|word| match key_of(word.as_bytes(), true) {
+            Key::Id => begins_an_id(text),
+            Key::Model => text.starts_with(FINE_TUNED),
+            Key::Sealed | Key::Other => false,
+        });
+        (is_id && unsigned.ends.binary_search(&text.len()).is_err()).then(|| name.to_owned())
+    }
+
+    fn stranger_under(&self, name: &[u8], text: &[u8], unsigned: &Unsigned) -> Option<String> {
+        let mut found = None;
         let mut reader = Signer { is_reading: true, ..self.signer("", [0; 4]) };
-        reader.ids(text, |quote, _| found |= unsigned.ends.binary_search(&quote).is_err());
+        reader.key = key_of(name, true);
+        reader.name.extend_from_slice(name);
+        reader.ids(text, |quote, _, name| {
+            if found.is_none() && unsigned.ends.binary_search(&quote).is_err() {
+                found = Some(String::from_utf8_lossy(name).into_owned());
+            }
+        });
         found
     }
 
@@ -189,9 +219,11 @@ pub struct Signer {
     /// The next string is a key.
     expects_key: bool,
     /// Which of the values around are arrays, the innermost in the lowest bit.
-    arrays: u64,
+    arrays: u128,
     /// It reads what others have written, who may hide an id in escapes.
     is_reading: bool,
+    /// The beginning of the last key; kept only while reading.
+    name: Vec<u8>,
 }
 
 /// Where the bytes stand.
@@ -219,6 +251,29 @@ enum Key {
     Id,
     /// Its value can be read by its maker only.
     Sealed,
+    /// Its value names a model, which may be one of a tenant's own.
+    Model,
+}
+
+/// What a key says of its values. In answers a model is named after the thing that it answers for, so it is left as it is;
+/// a request that names a fine-tuned one names something that lives at a provider.
+fn key_of(name: &[u8], is_reading: bool) -> Key {
+    match name {
+        // Whoever hides the letters of a key hides an id.
+        _ if name.contains(&b'\\') => Key::Id,
+        b"id" | b"fine_tuned_model" | b"fine_tuned_model_checkpoint" => Key::Id,
+        b"conversation" | b"container" | b"training_file" | b"validation_file" | b"result_files" => Key::Id,
+        // The caller's own name for a line of a batch, by which it finds the answer.
+        b"custom_id" => Key::Other,
+        b"encrypted_content" => Key::Sealed,
+        b"model" if is_reading => Key::Model,
+        _ if name.ends_with(b"_id") || name.ends_with(b"_ids") => Key::Id,
+        _ => Key::Other,
+    }
+}
+
+fn begins_an_id(start: &[u8]) -> bool {
+    PREFIXES.iter().any(|prefix| start.starts_with(prefix))
 }
 
 impl std::fmt::Debug for Signer {
@@ -232,7 +287,7 @@ impl Signer {
     pub fn push(&mut self, piece: &[u8]) -> Option<Vec<u8>> {
         let mut out: Option<Vec<u8>> = None;
         let mut copied = 0;
-        self.ids(piece, |quote, token| {
+        self.ids(piece, |quote, token, _| {
             let out = out.get_or_insert_with(Vec::new);
             // The closing quote was read, and stands behind the token.
             out.extend_from_slice(&piece[copied..quote]);
@@ -245,8 +300,8 @@ impl Signer {
         })
     }
 
-    /// Tells where the closing quote of each id is, and its token.
-    fn ids(&mut self, piece: &[u8], mut each: impl FnMut(usize, &str)) {
+    /// Tells where the closing quote of each id is, its token, and its key if that is kept.
+    fn ids(&mut self, piece: &[u8], mut each: impl FnMut(usize, &str, &[u8])) {
         let mut at = 0;
         while at < piece.len() {
             match std::mem::replace(&mut self.at, At::Outside) {
@@ -260,7 +315,7 @@ impl Signer {
                     at += read.used;
                     if read.ended {
                         if let Some(token) = self.close(inside) {
-                            each(at - 1, &token);
+                            each(at - 1, &token, &self.name);
                         }
                     } else if !read.broke {
                         self.at = At::Inside(inside);
@@ -275,7 +330,8 @@ impl Signer {
         match byte {
             b'"' => {
                 let is_key = self.expects_key;
-                let mac = (!is_key && self.key != Key::Other).then(|| Box::new(self.begun.clone()));
+                let is_signed = !is_key && self.key != Key::Other && !self.is_reading;
+                let mac = is_signed.then(|| Box::new(self.begun.clone()));
                 let start = [0; MAX_STRING_START];
                 self.at = At::Inside(Inside { length: 0, start, is_key, escaped: false, mac });
             }
@@ -298,30 +354,34 @@ impl Signer {
     fn close(&mut self, inside: Inside) -> Option<String> {
         let start = &inside.start[..inside.length.min(MAX_STRING_START)];
         if inside.is_key {
-            let whole = inside.length <= MAX_STRING_START;
-            self.key = match start {
-                _ if !whole => Key::Other,
-                // Whoever hides the letters of a key hides an id.
-                _ if start.contains(&b'\\') => Key::Id,
-                b"id" | b"fine_tuned_model" | b"fine_tuned_model_checkpoint" => Key::Id,
-                b"conversation" | b"container" | b"training_file" | b"validation_file" | b"result_files" => {
-                    Key::Id
-                }
-                b"encrypted_content" => Key::Sealed,
-                _ if start.ends_with(b"_id") || start.ends_with(b"_ids") => Key::Id,
-                _ => Key::Other,
-            };
+            // Escapes make a key longer than it is.
+            let whole = inside.length <= MAX_STRING_START || start.contains(&b'\\');
+            self.key = if whole { key_of(start, self.is_reading) } else { Key::Other };
+            if self.is_reading {
+                self.name.clear();
+                self.name.extend_from_slice(start);
+            }
             return None;
+        }
+        let is_hidden = || self.is_reading && start.contains(&b'\\');
+        let is_id = || inside.length <= MAX_ID_BYTES && begins_an_id(start) || is_hidden();
+        // Its beginning, in escapes.
+        let hides = |text: &[u8]| text.windows(2).any(|pair| pair == b"\\u");
+        let is_own_model =
+            || start.starts_with(FINE_TUNED) || hides(&start[..start.len().min(6 * FINE_TUNED.len())]);
+        let is_meant = match self.key {
+            Key::Id => is_id(),
+            Key::Model => is_own_model(),
+            Key::Sealed => true,
+            Key::Other => false,
+        };
+        if !is_meant || inside.length == 0 {
+            return None;
+        }
+        if self.is_reading {
+            return Some(String::new());
         }
         let mac = inside.mac?;
-        let is_hidden = || self.is_reading && start.contains(&b'\\');
-        let is_id = || {
-            inside.length <= MAX_ID_BYTES && PREFIXES.iter().any(|prefix| start.starts_with(prefix))
-                || is_hidden()
-        };
-        if self.key == Key::Id && !is_id() || inside.length == 0 {
-            return None;
-        }
         let signature = mac.finalize().into_bytes();
         let mut token = [0; 16];
         let (home, rest) = token.split_at_mut(4);

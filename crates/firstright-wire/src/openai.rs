@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod error;
 pub mod form;
+pub mod lines;
 pub mod request;
 pub mod response;
 pub mod session;

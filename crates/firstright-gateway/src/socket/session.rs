@@ -138,7 +138,7 @@ impl Session {
 
     /// What a message names must live where the session does.
     fn must_be_here(&self, text: &[u8], unsigned: &Unsigned) -> Result<(), String> {
-        if self.setup.homes.has_stranger(text, unsigned) {
+        if self.setup.homes.stranger(text, unsigned).is_some() {
             return Err(event_of("home_unknown", "an id in it was not given out here, to this tenant"));
         }
         let here = self.home.as_ref().map(|home| home.provider);

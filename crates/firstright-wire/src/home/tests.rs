@@ -115,11 +115,37 @@ fn an_id_that_is_not_signed_is_a_stranger() {
         (r#"{"training_file":"file-b"}"#.to_string(), true),
         (r#"{"file\u005fid":"file-b"}"#.to_string(), true),
         (r#"{"file_id":"\u0066ile-b"}"#.to_string(), true),
+        (r#"{"vector_store_\u0069\u0064\u0073":["vs_b"]}"#.to_string(), true),
         (r#"{"conversation":{"id":"conv_b"}}"#.to_string(), true),
         (r#"{"id":"call_1","call_id":"call_1","text":"file-b"}"#.to_string(), false),
+        (r#"{"custom_id":"run_1","model":"file-b"}"#.to_string(), false),
+        (r#"{"model":"ft:gpt-4o:acme::x"}"#.to_string(), true),
+        (r#"{"model":"ft\u003agpt-4o:acme::x"}"#.to_string(), true),
     ] {
         let unsigned = homes().unsign("t", text.as_bytes());
-        assert_eq!(homes().has_stranger(text.as_bytes(), &unsigned), stranger, "{text}");
+        assert_eq!(homes().stranger(text.as_bytes(), &unsigned).is_some(), stranger, "{text}");
+    }
+}
+
+#[test]
+fn a_field_of_a_form_is_read_by_its_name() {
+    let own = signed(r#"{"id":"file-a"}"#).split('"').nth(3).unwrap().to_string();
+    let model = signed(r#"{"id":"ft:gpt-4o:acme::x"}"#).split('"').nth(3).unwrap().to_string();
+    for (name, text, stranger) in [
+        ("file_id", own.as_str(), None),
+        ("file_id", "file-b", Some("file_id")),
+        ("file_ids[]", "file-b", Some("file_ids[]")),
+        ("video[id]", "video_b", Some("video[id]")),
+        ("prompt", "file-b", None),
+        ("input_reference", r#"{"file_id":"file-b"}"#, Some("file_id")),
+        ("file_ids", r#" ["file-b"]"#, Some("file_ids")),
+        ("model", "whisper-1", None),
+        ("model", model.as_str(), None),
+        ("model", "ft:gpt-4o:acme::x", Some("model")),
+    ] {
+        let unsigned = homes().unsign("t", text.as_bytes());
+        let found = homes().stranger_in_field(name, text.as_bytes(), &unsigned);
+        assert_eq!(found.as_deref(), stranger, "{name}={text}");
     }
 }
 

@@ -61,6 +61,51 @@ pub fn boundary(content_type: &str) -> Option<&str> {
     ((1..=MAX_BOUNDARY_BYTES).contains(&value.len()) && value.bytes().all(fit)).then_some(value)
 }
 
+/// One part of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The field that it is of.
+    pub name: &'a str,
+    /// It has a file's name.
+    pub is_file: bool,
+    /// It says that its bytes are written in another way than as they are, so that two may read it differently.
+    pub is_encoded: bool,
+    /// Where its content stands.
+    pub at: Range<usize>,
+}
+
+/// The parts of a form, in order.
+///
+/// # Errors
+/// [`BadRequest`] if it is not one whole form within the limits.
+pub fn parts<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<Part<'a>>, BadRequest> {
+    let opening = format!("--{boundary}");
+    let closing = format!("\r\n--{boundary}");
+    let mut parts = Vec::new();
+    let mut at = body
+        .strip_prefix(opening.as_bytes())
+        .map(|_| opening.len())
+        .ok_or_else(|| bad("a boundary at its start"))?;
+    let find = memmem::Finder::new(closing.as_bytes());
+    for _ in 0..MAX_PARTS {
+        match body.get(at..at + 2) {
+            Some(b"--") => return Ok(parts),
+            Some(b"\r\n") => at += 2,
+            _ => return Err(bad("a line's end after a boundary")),
+        }
+        let head_end = memmem::find(&body[at..body.len().min(at + MAX_PART_HEAD_BYTES)], b"\r\n\r\n");
+        let head_end = at + head_end.ok_or_else(|| bad("the end of a part's headers"))?;
+        let head = std::str::from_utf8(&body[at..head_end]).map_err(|_| bad("headers in UTF-8"))?;
+        let start = head_end + 4;
+        // An empty part's closing boundary begins with the line's end that ended its headers.
+        let end = start - 2 + find.find(&body[start - 2..]).ok_or_else(|| bad("a closing boundary"))?;
+        let (name, is_file) = disposition(head).ok_or_else(|| bad("a part with a name"))?;
+        parts.push(Part { name, is_file, is_encoded: is_encoded(head), at: start..end.max(start) });
+        at = end + closing.len();
+    }
+    Err(bad("at most 256 parts"))
+}
+
 /// Looks through a form.
 ///
 /// # Errors
@@ -80,30 +125,10 @@ pub fn peek<'a>(boundary: &'a str, body: &'a [u8]) -> Result<Form<'a>, BadReques
         boundary,
         seen: [false; 3],
     };
-    let opening = format!("--{boundary}");
-    let closing = format!("\r\n--{boundary}");
-    let mut at = body
-        .strip_prefix(opening.as_bytes())
-        .map(|_| opening.len())
-        .ok_or_else(|| bad("a boundary at its start"))?;
-    let find = memmem::Finder::new(closing.as_bytes());
-    for _ in 0..MAX_PARTS {
-        match body.get(at..at + 2) {
-            Some(b"--") => return Ok(form.finish()),
-            Some(b"\r\n") => at += 2,
-            _ => return Err(bad("a line's end after a boundary")),
-        }
-        let head_end = memmem::find(&body[at..body.len().min(at + MAX_PART_HEAD_BYTES)], b"\r\n\r\n");
-        let head_end = at + head_end.ok_or_else(|| bad("the end of a part's headers"))?;
-        let head = std::str::from_utf8(&body[at..head_end]).map_err(|_| bad("headers in UTF-8"))?;
-        let start = head_end + 4;
-        // An empty part's closing boundary begins with the line's end that ended its headers.
-        let end = start - 2 + find.find(&body[start - 2..]).ok_or_else(|| bad("a closing boundary"))?;
-        let content = start..end.max(start);
-        form.part(head, body, content)?;
-        at = end + closing.len();
+    for part in parts(boundary, body)? {
+        form.part(&part, body)?;
     }
-    Err(bad("at most 256 parts"))
+    Ok(form.finish())
 }
 
 /// Names `model` in the form, in the place of what stood there or as a new first part. `form` must be of this `body`.
@@ -129,10 +154,10 @@ pub fn rewrite(body: &[u8], form: &Form<'_>, model: &str) -> Vec<u8> {
 }
 
 impl<'a> Form<'a> {
-    fn part(&mut self, head: &'a str, body: &'a [u8], at: Range<usize>) -> Result<(), BadRequest> {
-        let (name, is_file) = disposition(head).ok_or_else(|| bad("a part with a name"))?;
+    fn part(&mut self, part: &Part<'a>, body: &'a [u8]) -> Result<(), BadRequest> {
+        let (name, at) = (part.name, part.at.clone());
         let content = &body[at.clone()];
-        if is_file {
+        if part.is_file {
             self.files += 1;
             self.file_bytes += content.len() as u64;
             return Ok(());
@@ -188,6 +213,20 @@ impl<'a> Form<'a> {
             self.text_bytes.div_ceil(4) + self.file_bytes.div_ceil(FILE_BYTES_PER_TOKEN);
         self
     }
+}
+
+/// Does a part say that its bytes stand for others? Some readers heed that, and others do not (RFC 7578, section 4.7).
+fn is_encoded(head: &str) -> bool {
+    let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut said = lines.filter(|(name, _)| {
+        let name = name.trim();
+        name.eq_ignore_ascii_case("content-transfer-encoding")
+            || name.eq_ignore_ascii_case("content-encoding")
+    });
+    said.any(|(_, value)| {
+        let value = value.trim();
+        !["7bit", "8bit", "binary", "identity"].iter().any(|plain| value.eq_ignore_ascii_case(plain))
+    })
 }
 
 /// A part's name, and whether it is a file.

@@ -76,6 +76,14 @@ impl Pins {
     }
 }
 
+impl Peek<'_> {
+    /// Where the model's name stands in the body, without its quotes.
+    #[must_use]
+    pub fn model_at(&self) -> Option<Range<usize>> {
+        self.model_at.clone()
+    }
+}
+
 /// A request that is refused before any provider sees it; the parts of [`crate::openai::error::error_body`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {

@@ -163,6 +163,117 @@ fn a_home_is_never_left() {
     world.stop();
 }
 
+/// A form with a file for a batch.
+fn batch_file(lines: &[String], purpose: &str) -> String {
+    let part = |name: &str, content: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{content}\r\n")
+    };
+    let file = part("\"file\"; filename=\"a.jsonl\"", &lines.join("\n"));
+    format!("{}{file}--b--\r\n", part("\"purpose\"", purpose))
+}
+
+/// Threat 9: the lines of a batch's file are requests, and are held to what a request is held to.
+#[test]
+fn the_lines_of_a_batch_are_read_as_requests_are() {
+    let recorder = answering(r#"{"id":"file-abc","object":"file"}"#);
+    let world = keeping(&recorder);
+    let address = world.plane.address();
+    let form = "content-type: multipart/form-data; boundary=b\r\n";
+    let id_at = |home: &str| {
+        let headers = format!("{}x-firstright-home: {home}\r\n", bearer("open"));
+        let (_, text) = send(address, "POST", "/v1/vector_stores", &headers, "{}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string()
+    };
+    let (here, there) = (id_at("azure"), id_at("oracle-cloud"));
+    let line = |body: &str| {
+        format!(
+            r#"{{"custom_id":"run_1","method":"POST","url":"/v1/responses","body":{{"model":"gpt-4o","input":"a"{body}}}}}"#
+        )
+    };
+    let put = |path: &str, tenant: &str, lines: &[String], purpose: &str| {
+        send(address, "POST", path, &format!("{}{form}", bearer(tenant)), &batch_file(lines, purpose))
+    };
+    // Signatures are taken off, the model gets its name at the home, and every other byte stays.
+    let signed = [line(""), line(&format!(r#","previous_response_id":"{here}""#)), String::new()];
+    let (status, text) = put("/v1/files", "open", &signed, "batch");
+    assert_eq!(status, 200, "{text}");
+    let (head, sent) = recorder.requests().last().unwrap().clone();
+    assert!(head.starts_with("POST /openai/v1/files HTTP/1.1"), "{head}");
+    let known = signed.map(|line| line.replace(&here, "file-abc").replace("gpt-4o", "four-o-payg"));
+    assert_eq!(sent, batch_file(&known, "batch"));
+    let asked = recorder.requests().len();
+    let foreign = |field: &str| line(&format!(r#","{field}":"file-theirs""#));
+    for (tenant, lines, code, param) in [
+        ("open", vec![line(""), foreign("input_file_id")], "home_unknown", "file[2].input_file_id"),
+        (
+            "open",
+            vec![line(r#","metadata":{"run_\u0069d":"run_theirs"}"#)],
+            "home_unknown",
+            "file[1].run_\\u0069d",
+        ),
+        ("open", vec![line(r#","conversation":"mine""#)], "home_unknown", "file[1].body"),
+        ("chat", vec![line(&format!(r#","file_id":"{here}""#))], "home_unknown", "file[1].file_id"),
+        ("open", vec![line(&format!(r#","file_ids":["{here}","{there}"]"#))], "homes_differ", "file[1]"),
+        (
+            "open",
+            vec![line(&format!(r#","file_id":"{here}""#)), line(&format!(r#","file_id":"{there}""#))],
+            "homes_differ",
+            "file[2]",
+        ),
+        ("open", vec![line(r#","api_base":"http://other.example""#)], "upstream_not_selectable", "file[1]"),
+        ("open", vec![line("").replace("gpt-4o", "four-o-payg")], "model_not_found", "file[1].model"),
+        ("open", vec![line("").replace("gpt-4o", "store")], "model_not_found", "file[1].model"),
+        ("narrow", vec![line("")], "model_not_permitted", "file[1]"),
+        ("open", vec![line(""), line("").replace("gpt-4o", "gpt-4o-mini")], "models_differ", "file[2].model"),
+        ("open", vec![line("").replace("/v1/responses", "/v1/files")], "invalid_value", "file[1].url"),
+        ("open", vec!["{".to_string()], "invalid_json", "file[1]"),
+    ] {
+        let (status, text) = put("/v1/files", tenant, &lines, "batch");
+        let error = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["error"];
+        assert!((400..500).contains(&status), "{code}: {status} {text}");
+        assert_eq!((error["code"].as_str(), error["param"].as_str()), (Some(code), Some(param)), "{text}");
+    }
+    assert_eq!(recorder.requests().len(), asked, "no provider was asked");
+    world.stop();
+}
+
+/// Threat 9: what is no batch's file says what it likes, but no file is a batch's without being read.
+#[test]
+fn what_a_form_says_beside_a_batch() {
+    let recorder = answering(r#"{"id":"file-abc","object":"file"}"#);
+    let world = keeping(&recorder);
+    let address = world.plane.address();
+    let form = "content-type: multipart/form-data; boundary=b\r\n";
+    let put = |purpose: &str, line: &str| {
+        let headers = format!("{}{form}", bearer("open"));
+        send(address, "POST", "/v1/files", &headers, &batch_file(&[line.to_string()], purpose))
+    };
+    // In parts nobody can read them, and what a provider makes is not made by callers.
+    let (status, text) =
+        send(address, "POST", "/v1/uploads", &bearer("open"), r#"{"purpose":"batch","bytes":1}"#);
+    assert!(status == 400 && text.contains("/v1/files"), "{status} {text}");
+    let (status, text) = put("batch_output", "{}");
+    assert!(status == 400 && text.contains("what a provider makes"), "{status} {text}");
+    assert_eq!(recorder.requests().len(), 0, "no provider was asked");
+    // A file that is no batch's says what it likes, and a field names what its caller was given.
+    assert_eq!(put("user_data", r#"{"file_id":"file-theirs"},{"#).0, 200);
+    let (_, text) = send(address, "POST", "/v1/vector_stores", &bearer("open"), "{}");
+    let here = serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string();
+    let field = |id: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"file_id\"\r\n\r\n{id}\r\n--b--\r\n")
+    };
+    for (id, wanted) in [(here.as_str(), 200), ("file-theirs", 400)] {
+        let headers = format!("{}{form}", bearer("open"));
+        let (status, text) = send(address, "POST", "/v1/skills", &headers, &field(id));
+        assert_eq!(status, wanted, "{text}");
+    }
+    // A fine-tuned model lives at its provider too.
+    let own = ask("ft:gpt-4o:theirs::x").to_string();
+    let (status, text) = send(address, "POST", "/v1/chat/completions", &bearer("open"), &own);
+    assert!(status == 400 && text.contains("home_unknown"), "{status} {text}");
+    world.stop();
+}
+
 /// Threat 7: whatever is asked, the gateway starts no process.
 #[test]
 fn no_process_is_started() {

@@ -165,7 +165,7 @@ const tests = {
   async files() {
     const lines = '{"custom_id": "1"}\n';
     const file = await openai.toFile(Buffer.from(lines), "lines.jsonl");
-    const made = await client().files.create({ file, purpose: "batch" });
+    const made = await client().files.create({ file, purpose: "user_data" });
     assert.deepEqual([made.filename, made.bytes], ["lines.jsonl", lines.length]);
     assert.equal((await client().files.retrieve(made.id)).id, made.id);
     assert.equal(await (await client().files.content(made.id)).text(), lines);

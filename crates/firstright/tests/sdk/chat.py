@@ -177,8 +177,8 @@ def test_images():
 
 def test_files():
     lines = b'{"custom_id": "1"}\n'
-    made = client().files.create(file=("lines.jsonl", lines), purpose="batch")
-    assert (made.filename, made.bytes, made.purpose) == ("lines.jsonl", len(lines), "batch"), made
+    made = client().files.create(file=("lines.jsonl", lines), purpose="user_data")
+    assert (made.filename, made.bytes, made.purpose) == ("lines.jsonl", len(lines), "user_data"), made
     # Whoever keeps it is in its id, signed: it is read where it was put, and by nobody else.
     assert client().files.retrieve(made.id).id == made.id
     assert client().files.content(made.id).read() == lines
@@ -187,6 +187,12 @@ def test_files():
     raised(openai.NotFoundError, lambda: client().files.content("file-sandbox000001"))
     assert client().files.delete(made.id).deleted
     raised(openai.NotFoundError, lambda: client().files.retrieve(made.id))
+    # The lines of a batch's file are read as requests are.
+    put = lambda lines: client().files.create(file=("lines.jsonl", lines), purpose="batch")
+    error = raised(openai.BadRequestError, lambda: put(lines))
+    assert error.param == "file[1].method", error.body
+    line = b'{"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": {"model": "gpt-4o", "input": "Who?"}}\n'
+    assert put(line).purpose == "batch"
 
 
 def test_azure_client():
