@@ -1,18 +1,19 @@
 //! How do traces and metrics reach a collector? OTLP over HTTP in its JSON form, from a thread of its own, over the same
 //! client that asks providers. Requests that ended wait in a bounded queue; what a collector does not take in time is
-//! dropped and counted, because a gateway that waits for its observers would fail with them.
+//! dropped and counted, because a gateway that waits for its observers would fail with them (`sender`).
 //!
 //! Source: OpenTelemetry's protocol, version 1.x: `/v1/traces` and `/v1/metrics`, 64-bit numbers as strings, ids in
 //! hexadecimal.
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
 
 use super::collect::{Family, Kind, Value};
 use super::meters::Names;
@@ -21,20 +22,16 @@ use super::trace::{Context, chance, hex_text, new_span};
 use super::trail::Story;
 use super::{Telemetry, codes};
 use crate::credential::Secret;
-use crate::upstream::{Budgets, Client, PoolLimits, RequestHead, Target};
+use crate::upstream::{Client, PoolLimits, Target};
+
+mod sender;
+
+use sender::Sender;
 
 /// Requests that may wait for the collector: some seconds of a busy gateway's.
 const MAX_WAITING: usize = 8_192;
 /// Requests in one message.
 const MAX_BATCH: usize = 512;
-/// How often what has gathered is sent.
-const EVERY: Duration = Duration::from_secs(1);
-/// How long the collector may take for one message.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer of a collector that is read, in bytes.
-const MAX_ANSWER: usize = 64 << 10;
-/// How often a collector that fails is complained of.
-const COMPLAIN: Duration = Duration::from_secs(60);
 
 /// Where the collector is, and what it is told.
 #[derive(Clone, Debug)]
@@ -92,13 +89,21 @@ impl Queue {
         let many = waiting.len().min(MAX_BATCH);
         waiting.drain(..many).collect()
     }
+
+    /// Drops what still waits; gives how many.
+    fn give_up(&self) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let many = waiting.drain(..).count() as u64;
+        self.dropped.fetch_add(many, Ordering::Relaxed);
+        many
+    }
 }
 
 /// The thread that speaks with the collector. It sends what has gathered and ends when this is dropped.
 #[derive(Debug)]
 pub struct Exporter {
     queue: Arc<Queue>,
-    stop: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -118,27 +123,15 @@ impl Exporter {
             dropped: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         });
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let (own, stopped) = (Arc::clone(&queue), Arc::clone(&stop));
+        let own = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("otlp".to_string()).spawn(move || {
-            let began = unix();
-            let mut sender =
-                Sender { config, client: Client::new(PoolLimits::default()), complained: None, began };
-            let mut metrics_due = Instant::now() + sender.config.metrics_every;
-            loop {
-                let stop = stopped.load(Ordering::Acquire);
-                let due = !sender.config.metrics_every.is_zero() && (stop || Instant::now() >= metrics_due);
-                let families = if due { collect() } else { Vec::new() };
-                if due {
-                    metrics_due = Instant::now() + sender.config.metrics_every;
-                }
-                tokio::task::LocalSet::new().block_on(&runtime, sender.turn(&own, &families, unix()));
-                if stop {
-                    return;
-                }
-                std::thread::park_timeout(EVERY);
-            }
+            let telling = async {
+                let sender = Sender::new(config, Client::new(PoolLimits::default()), unix());
+                sender.run(&own, collect, unix, stopped).await;
+            };
+            tokio::task::LocalSet::new().block_on(&runtime, telling);
         })?;
         Ok(Exporter { queue, stop, thread: Some(thread) })
     }
@@ -150,91 +143,11 @@ impl Exporter {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
+        self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
             // A thread that panicked has said so.
             let _ = thread.join();
         }
-    }
-}
-
-/// The one that speaks.
-struct Sender {
-    config: OtlpConfig,
-    client: Client,
-    complained: Option<Instant>,
-    /// Since when counters count.
-    began: u64,
-}
-
-impl Sender {
-    async fn turn(&mut self, queue: &Queue, families: &[Family], now: u64) {
-        loop {
-            let batch = queue.take();
-            if batch.is_empty() {
-                break;
-            }
-            let many = batch.len() as u64;
-            let spans: Vec<Json> = batch.into_iter().flat_map(|ended| ended.0).collect();
-            let body = self.scoped("resourceSpans", "scopeSpans", json!({ "spans": spans }));
-            let done = self.post("/v1/traces", &body).await;
-            let counter = if done { &queue.sent } else { &queue.dropped };
-            counter.fetch_add(many, Ordering::Relaxed);
-            if !done {
-                break;
-            }
-        }
-        if !families.is_empty() {
-            let metrics: Vec<Json> = families.iter().filter_map(|one| metric(one, self.began, now)).collect();
-            let body = self.scoped("resourceMetrics", "scopeMetrics", json!({ "metrics": metrics }));
-            self.post("/v1/metrics", &body).await;
-        }
-    }
-
-    /// Who speaks, around what is said.
-    fn scoped(&self, resources: &str, scopes: &str, said: Json) -> Json {
-        let mut scope = said;
-        scope["scope"] = json!({ "name": "firstright", "version": env!("CARGO_PKG_VERSION") });
-        let attributes = [text("service.name", &self.config.service)];
-        json!({ resources: [{ "resource": { "attributes": attributes }, scopes: [scope] }] })
-    }
-
-    /// Sends a message; false if it was not taken.
-    async fn post(&mut self, path: &str, body: &Json) -> bool {
-        let done = tokio::time::timeout(PATIENCE, self.exchange(path, body)).await;
-        let problem = match done {
-            Ok(Ok(())) => {
-                self.complained = None;
-                return true;
-            }
-            Ok(Err(problem)) => problem,
-            Err(_) => "it did not answer in time".to_string(),
-        };
-        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
-            self.complained = Some(Instant::now());
-            let authority = self.config.target.authority();
-            eprintln!("firstright: failed to tell the collector at `{authority}`: {problem}");
-        }
-        false
-    }
-
-    async fn exchange(&self, path: &str, body: &Json) -> Result<(), String> {
-        let target = &self.config.target;
-        let path = format!("{}{path}", self.config.prefix);
-        let bad = |error: crate::upstream::BadHead| format!("failed to {error}");
-        let mut head = RequestHead::new("POST", target, &path).map_err(bad)?;
-        head.header("content-type", b"application/json").map_err(bad)?;
-        for (name, value) in &self.config.headers {
-            head.header(name, value.reveal()).map_err(bad)?;
-        }
-        let body = vec![body.to_string().into()];
-        let sent = self.client.send(target, head, body, &Budgets::default()).await;
-        let mut answer = sent.map_err(|error| format!("failed to {error}"))?;
-        let status = answer.status;
-        // Read to its end, so that the connection can be used again.
-        let _ = answer.body.read_whole(MAX_ANSWER).await;
-        if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
     }
 }
 

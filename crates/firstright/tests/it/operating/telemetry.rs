@@ -143,6 +143,11 @@ struct Collector {
 
 impl Collector {
     fn start() -> Collector {
+        Collector::ill_for(0)
+    }
+
+    /// It takes the first so many messages of traces and says that it cannot; they are not kept.
+    fn ill_for(mut many: usize) -> Collector {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::new(Mutex::new(Vec::new()));
@@ -161,10 +166,17 @@ impl Collector {
                     if body.len() < length.parse::<usize>().unwrap() {
                         continue;
                     }
-                    keep.lock().unwrap().push((head.to_string(), serde_json::from_str(body).unwrap()));
+                    let is_ill = many > 0 && head.contains("/v1/traces");
+                    if is_ill {
+                        many -= 1;
+                    } else {
+                        keep.lock().unwrap().push((head.to_string(), serde_json::from_str(body).unwrap()));
+                    }
                     bytes.clear();
-                    let answer =
-                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+                    let status = if is_ill { "503 Service Unavailable" } else { "200 OK" };
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+                    );
                     stream.write_all(answer.as_bytes()).unwrap();
                 }
             }
@@ -252,6 +264,21 @@ fn a_collector_gets_spans_that_belong_together_and_the_provider_is_told_of_them(
     let points = usage["histogram"]["dataPoints"].as_array().unwrap();
     let input = points.iter().find(|one| attribute(one, "gen_ai.token.type") == Some("input")).unwrap();
     assert_eq!((&input["count"], &input["sum"]), (&json!("1"), &json!(7.0)));
+}
+
+#[test]
+fn a_collector_that_is_ill_for_a_moment_misses_nothing() {
+    let collector = Collector::ill_for(2);
+    let section = format!("[telemetry.otlp]\nurl = \"http://{}\"\nmetrics-every-s = 0\n", collector.address);
+    let world = world_with(&section);
+    for _ in 0..3 {
+        assert_eq!(world.chat("europe", &ask("gpt-4o")).status, 200);
+    }
+    let servers = || collector.spans().iter().filter(|span| span["kind"] == 2).count();
+    until("the spans are told", || servers() >= 3);
+    assert_eq!((servers(), metrics(&world)["firstright_traces_dropped_total"]), (3, 0.0));
+    world.stop();
+    assert_eq!(servers(), 3);
 }
 
 #[test]
