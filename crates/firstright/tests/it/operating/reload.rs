@@ -95,6 +95,64 @@ fn whatever_is_wrong_leaves_all_as_it_was() {
     assert_eq!(book.records.iter().filter(|one| is_enacted(one)).count(), 1);
 }
 
+/// What the book does not take stays as it was, with what stands below it, and is named; nothing else waits for it.
+#[test]
+fn one_refused_account_stops_no_other() {
+    let key = |id: &str, tenant: &str, more: &str| {
+        let digest = firstright::config::hex_digest(&format!("{id}'s key"));
+        format!("[[key]]\nid = \"{id}\"\ntenant = \"{tenant}\"\nsha256 = \"{digest}\"\n{more}\n")
+    };
+    let team = |id: &str, more: &str| format!("[[account]]\nid = \"{id}\"\nkind = \"team\"\n{more}\n");
+    let world = World::new();
+    let plain = std::fs::read_to_string(path(&world)).unwrap();
+    let put = |accounts: &[String]| {
+        std::fs::write(path(&world), format!("{plain}{}", accounts.concat())).unwrap();
+        reloader(&world).reload().unwrap()
+    };
+    let called = |id: &str, model: &str| {
+        let mut http = world.connect();
+        let extra = format!("authorization: Bearer {id}'s key\r\n");
+        http.request("POST", "/v1/chat/completions", &extra, ask(model).to_string().as_bytes()).unwrap();
+        http.read().unwrap().status
+    };
+    let within = "in = \"search\"\nmodels = [\"gpt-4o\"]";
+    let first = put(&[
+        team("search", ""),
+        key("moved", "europe", within),
+        key("narrowed", "open", within),
+        key("left-out", "open", within),
+    ]);
+    assert!(first.warnings.iter().all(|line| !line.contains("account")), "{first:?}");
+    let all = ["moved", "narrowed", "left-out", "added"];
+    assert_eq!(all.map(|id| called(id, "gpt-4o")), [200, 200, 200, 401]);
+    // A key cannot go to another tenant, nor a team have such an id; each stands before one that can be so.
+    let second = put(&[
+        team("Not An Id", ""),
+        team("other", ""),
+        team("search", ""),
+        key("moved", "nowhere", within),
+        key("below", "open", "in = \"Not An Id\""),
+        key("narrowed", "open", "in = \"search\"\nmodels = [\"gpt-4o-mini\"]"),
+        key("added", "open", "in = \"other\""),
+    ]);
+    let told: Vec<&String> = second.warnings.iter().filter(|line| line.contains("account")).collect();
+    assert_eq!(told.len(), 1, "{second:?}");
+    for refused in ["Not An Id", "moved", "below"] {
+        assert!(told[0].contains(&format!("failed to use the account `{refused}`")), "{told:?}");
+    }
+    assert_eq!(told[0].matches("failed to").count(), 3, "{told:?}");
+    assert_eq!(second.version, 3);
+    assert_eq!(all.map(|id| called(id, "gpt-4o")), [200, 403, 401, 200], "what is refused is as before");
+    assert_eq!(["narrowed", "below"].map(|id| called(id, "gpt-4o-mini")), [200, 401]);
+    let moved = world.plane.engine.read(|broker, _| broker.find_account("moved").unwrap().account.clone());
+    assert_eq!(moved.tenant.as_deref(), Some("europe"));
+    // Mended, it is in force.
+    let third = put(&[team("search", ""), key("moved", "europe", "in = \"search\"\nmodels = [\"*-mini\"]")]);
+    assert!(third.warnings.iter().all(|line| !line.contains("account")), "{third:?}");
+    assert_eq!(all.map(|id| called(id, "gpt-4o")), [403, 401, 401, 401]);
+    world.stop();
+}
+
 fn is_enacted(record: &Record) -> bool {
     matches!(record.fact, Fact::Enacted { .. })
 }
