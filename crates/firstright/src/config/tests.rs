@@ -1,5 +1,7 @@
 use super::*;
 
+mod reference;
+
 const LAW: &str = include_str!("../../../../agreements/minimal.toml");
 
 fn world() -> World {
@@ -9,15 +11,6 @@ fn world() -> World {
 
 fn config(text: &str) -> Result<Config, String> {
     toml::from_str(text).map_err(|error| error.to_string())
-}
-
-#[test]
-fn the_reference_says_the_defaults() {
-    let reference = config(REFERENCE).unwrap();
-    let default = GatewayConfig::default();
-    assert_eq!(format!("{:?}", reference.gateway), format!("{default:?}"));
-    assert_eq!(reference.admin.listen, AdminConfig::default().listen);
-    assert_eq!(reference.data, default_data());
 }
 
 #[test]
