@@ -1,12 +1,15 @@
 //! How much can a request use at most? Under a hard budget that is reserved before it is sent, so it must have an end:
 //! what the request leaves open is bounded here, and written into it.
 
+mod words;
+
 use std::borrow::Cow;
 
 use firstright_core::workload::Media;
 use firstright_wire::openai::request::{Peek, peek};
 use firstright_wire::operation::{Operation, Verb};
 
+use self::words::Words;
 use crate::asked::{Asked, Content};
 use crate::open_call::Reserved;
 
@@ -26,21 +29,6 @@ const TOKENS_PER_SECOND: u64 = 20;
 const IMAGE_MOST: u64 = 6_240;
 /// Pictures in a form at most: OpenAI takes sixteen, and a mask.
 const FORM_PICTURES: u64 = 17;
-/// What stands in a body that takes more input than the body holds: tools that the provider runs itself, files that it
-/// fetches, prompts that it keeps.
-const ELSEWHERE: [&[u8]; 8] = [
-    b"\"web_search",
-    b"\"file_search",
-    b"\"code_interpreter",
-    b"\"mcp\"",
-    b"\"computer_use",
-    b"\"image_generation\"",
-    b"\"file_url\"",
-    b"\"pmpt_",
-];
-/// What announces a picture or a file.
-const PICTURES: [&[u8]; 3] = [b"\"image_url\"", b"\"file_data\"", b"\"input_image\""];
-
 /// What a call is taken to use, and what it uses at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
@@ -86,10 +74,11 @@ pub(crate) fn of(asked: &Asked<'_>) -> Bound {
         }
         _ => match &asked.content {
             Content::Json(peek) => {
-                media.audio = has(body, b"\"input_audio\"") || has(body, b"\"audio\"");
+                let words = Words::of(body);
+                media.audio = words.sound;
                 // A picture or document of Anthropic's that the provider fetches.
-                let fetched = operation == Operation::Messages && has(body, b"\"url\"");
-                if fetched { CONTEXT_MOST } else { input_most(peek, body) }
+                let fetched = operation == Operation::Messages && words.url;
+                if fetched { CONTEXT_MOST } else { input_most(peek, length, &words) }
             }
             _ => length,
         },
@@ -122,22 +111,12 @@ pub(crate) fn is_open(asked: &Asked<'_>) -> bool {
 }
 
 /// No token of text is shorter than a byte, and the braces and names of the JSON are more than what providers add.
-fn input_most(peek: &Peek<'_>, body: &[u8]) -> u64 {
+fn input_most(peek: &Peek<'_>, length: u64, words: &Words) -> u64 {
     let beyond = peek.previous_response_id.is_some() || peek.pins.any();
-    if beyond || hides(body) || ELSEWHERE.iter().any(|name| has(body, name)) {
+    if beyond || words.hidden || words.elsewhere {
         return CONTEXT_MOST;
     }
-    let pictures: usize = PICTURES.iter().map(|name| memchr::memmem::find_iter(body, name).count()).sum();
-    (body.len() as u64).saturating_add(PICTURE_MOST.saturating_mul(pictures as u64))
-}
-
-/// Are letters of ASCII written as escapes? Nobody needs to but who hides a word.
-fn hides(body: &[u8]) -> bool {
-    memchr::memmem::find_iter(body, b"\\u00").any(|at| matches!(body.get(at + 4), Some(b'4'..=b'7')))
-}
-
-fn has(body: &[u8], what: &[u8]) -> bool {
-    memchr::memmem::find(body, what).is_some()
+    length.saturating_add(PICTURE_MOST.saturating_mul(words.pictures))
 }
 
 /// Bounds the output of a request, if nothing does and its operation takes a bound.

@@ -1,6 +1,7 @@
 //! How is a call carried out? Opened, decided, sent as decided, decided anew if that fails, and answered.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 
 use firstright_core::decision::{Action, Decision, Refusal};
@@ -285,7 +286,7 @@ impl Handling<'_> {
             let used = endpoint.authorise(client, &mut head, &body).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
             open.dialling();
-            let sending = client.send(&endpoint.target, head, body, &self.setup.budgets);
+            let sending = pin!(client.send(&endpoint.target, head, body, &self.setup.budgets));
             let sent = open.awaiting(asked.content.stream(), sending).await;
             let response = sent.map_err(|error| Failed::unanswered(&error))?;
             if !renewed && endpoint.renew(used, response.status, &response.headers) {
@@ -299,7 +300,7 @@ impl Handling<'_> {
                 open.tier_is_capacity = said.heard.language == Some(Language::Gemini);
                 return Ok(Answered { response, heard: said.heard });
             }
-            let failed = Failed::answered(operation, &said.heard, response).await;
+            let failed = Box::pin(Failed::answered(operation, &said.heard, response)).await;
             if !inject || !failed.rejects_stream_options() {
                 return Err(failed);
             }

@@ -173,7 +173,8 @@ impl Gateway {
         }
         if route.is_socket() {
             let (principal, operation) = (Principal::clone(&principal), route.operation);
-            return self.socket(setup, trail, principal, operation, parts).await;
+            // What is rare is boxed: every request's future would be as large as its largest part.
+            return Box::pin(self.socket(setup, trail, principal, operation, parts)).await;
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
         let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {

@@ -1,7 +1,7 @@
 //! Does every call that was opened reach its one outcome, whatever happens to the future that carries it?
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,8 +147,7 @@ impl OpenCall {
 
     /// Waits for the head of an answer. While that of a stream does not come, the core is told now and then for how long,
     /// because a provider that slows down is known by that before it is known by its answers.
-    pub(crate) async fn awaiting<T>(&self, stream: bool, head: impl Future<Output = T>) -> T {
-        let mut head = pin!(head);
+    pub(crate) async fn awaiting<T>(&self, stream: bool, mut head: Pin<&mut impl Future<Output = T>>) -> T {
         let mut waited = Duration::ZERO;
         for until in if stream { &TELLS_AFTER[..] } else { &[] } {
             let rest = until.saturating_sub(waited);

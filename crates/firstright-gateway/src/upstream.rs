@@ -106,7 +106,8 @@ impl Client {
                 result => return result,
             }
         }
-        let connection = dial::dial(target, budgets.connect).await?;
+        // Boxed: most requests dial nobody, and need no room for it.
+        let connection = Box::pin(dial::dial(target, budgets.connect)).await?;
         exchange::exchange(connection, &mut outgoing, budgets, &self.pool).await
     }
 

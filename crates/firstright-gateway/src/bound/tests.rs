@@ -1,7 +1,8 @@
 use super::*;
 
 fn most(operation: Operation, body: &str) -> u64 {
-    input_most(&peek(operation, body.as_bytes()).unwrap(), body.as_bytes())
+    let body = body.as_bytes();
+    input_most(&peek(operation, body).unwrap(), body.len() as u64, &Words::of(body))
 }
 
 #[test]
@@ -23,6 +24,38 @@ fn what_is_not_in_the_body_is_bounded_by_the_context() {
     }
     let picture = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a/b"}}]}]}"#;
     assert!(most(Operation::ChatCompletions, picture) > PICTURE_MOST);
+}
+
+#[test]
+fn every_word_is_found_at_the_beginning_of_a_string_and_nowhere_else() {
+    let elsewhere = [
+        "web_search_preview",
+        "file_search",
+        "code_interpreter",
+        "mcp",
+        "computer_use",
+        "image_generation",
+        "file_url",
+        "pmpt_1",
+    ];
+    for word in elsewhere {
+        assert_eq!(
+            Words::of(format!("[\"{word}\"]").as_bytes()),
+            Words { elsewhere: true, ..Words::default() }
+        );
+        assert_eq!(Words::of(format!("[\"a {word}\"]").as_bytes()), Words::default(), "{word}");
+    }
+    for word in ["image_url", "file_data", "input_image"] {
+        let body = format!("[\"{word}\",\"{word}\"]");
+        assert_eq!(Words::of(body.as_bytes()), Words { pictures: 2, ..Words::default() });
+    }
+    for word in ["audio", "input_audio"] {
+        assert_eq!(Words::of(format!("[\"{word}\"]").as_bytes()), Words { sound: true, ..Words::default() });
+    }
+    assert_eq!(Words::of(br#"["url"]"#), Words { url: true, ..Words::default() });
+    for (body, hidden) in [(r#"["\u0065"]"#, true), (r#"["\u0022\u00e4\n"]"#, false), (r#"["\u00"#, false)] {
+        assert_eq!(Words::of(body.as_bytes()).hidden, hidden, "{body}");
+    }
 }
 
 #[test]
