@@ -406,7 +406,8 @@ impl Handling<'_> {
             return Ok(answer);
         }
         let read = response.body.read_whole(MAX_WHOLE_ANSWER).await.map_err(|error| error.to_string());
-        let body = match read.and_then(|body| heard.whole(body).map_err(|error| error.to_string())) {
+        let body = match read.and_then(|body| heard.whole(&headers, body).map_err(|error| error.to_string()))
+        {
             Ok(body) => body,
             Err(error) => {
                 // It was answered and may be billed, so nobody else is asked: settled by count.

@@ -12,16 +12,18 @@ use firstright_wire::anthropic;
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::{self, Refusal};
 use firstright_wire::language::Language;
+use firstright_wire::openai::embeddings::Form;
 use firstright_wire::openai::response;
 use firstright_wire::openai::stream::{StreamEnd, StreamMeter};
 use firstright_wire::operation::{Operation, Verb};
-use http::header;
+use http::{HeaderMap, header};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::attempt::limits_of;
 use crate::credential::{AuthError, clock_ahead_s};
 use crate::endpoint::{Dialect, Endpoint};
+use crate::spoken::input_tokens;
 use crate::upstream::{BodyError, Budgets, Client, RequestHead, Response, SendError};
 
 /// Addresses that are told of a name.
@@ -184,7 +186,7 @@ impl Probe<'_> {
         let mut answered = self.answered(&response, took, body.as_ref().map_or(&[], |body| body));
         answered.broken = body.as_ref().err().map(ToString::to_string);
         let body = body.unwrap_or_default();
-        let said = self.language().and_then(|language| language.response(&body, &self.endpoint.name).ok());
+        let said = self.said(operation, &response.headers, &body);
         let reply = response::read(operation, said.as_deref().unwrap_or(&body));
         answered.has_usage = reply.is_ok_and(|reply| reply.usage.sound().is_some());
         Ok((answered, body))
@@ -288,6 +290,13 @@ impl Probe<'_> {
                 let said = language.request(&body, name, u64::from(FIRST_LIMIT.1));
                 (format!("{prefix}{path}"), Bytes::from(said.map_err(|error| error.to_string())?))
             }
+            Dialect::Translated { prefix, language } if operation == Operation::Embeddings => {
+                let name = &self.endpoint.name;
+                let embedding = language.embedding(prefix, name).map_err(|error| error.to_string())?;
+                let (said, _) = embedding.request(&body, name).map_err(|error| error.to_string())?;
+                let path = embedding.path(name).map_err(|error| error.to_string())?;
+                (format!("{prefix}{path}"), Bytes::from(said))
+            }
             Dialect::Translated { .. } => return Err("its language has no such call".to_string()),
             _ => {
                 let path = self.endpoint.path(operation, operation.suffix(), None);
@@ -308,6 +317,19 @@ impl Probe<'_> {
         let response = self.client.send(&self.endpoint.target, head, body, self.budgets).await;
         let response = response.map_err(|error| error.to_string())?;
         Ok((response, begun.elapsed()))
+    }
+
+    /// A whole answer in OpenAI's words, if it is one that has to be translated.
+    fn said(&self, operation: Operation, headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
+        let Dialect::Translated { prefix, language } = &self.endpoint.dialect else { return None };
+        let name = &self.endpoint.name;
+        if operation == Operation::Embeddings {
+            // What is asked is one word, in the form that a client gets without a wish.
+            let form = Form { texts: 1, base64: false };
+            let embedding = language.embedding(prefix, name).ok()?;
+            return embedding.response(body, name, form, input_tokens(headers)).ok();
+        }
+        language.response(body, name).ok()
     }
 
     /// Its language, if that is translated.

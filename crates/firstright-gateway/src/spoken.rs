@@ -7,7 +7,9 @@ use std::io;
 
 use bytes::Bytes;
 use firstright_wire::anthropic::{self, inbound};
-use firstright_wire::language::{self, Language};
+use firstright_wire::bedrock;
+use firstright_wire::language::{self, Embedding, Language};
+use firstright_wire::openai::embeddings::Form;
 use firstright_wire::openai::error::error_body;
 use firstright_wire::openai::request::{self, BadRequest};
 use firstright_wire::openai::response::{self, Malformed, Reply};
@@ -37,6 +39,8 @@ pub(crate) struct Heard {
     pub operation: Operation,
     /// The language that it comes in, if that is to be translated.
     pub language: Option<Language>,
+    /// How its vectors are read and given on, if they are in that language.
+    pub embedding: Option<(Embedding, Form)>,
     /// What the answer calls the model, if it does not tell.
     pub model: String,
     /// It goes to a client of Anthropic's.
@@ -63,7 +67,7 @@ impl Handling<'_> {
         let model = self.setup.world.model(asked.model).to_string();
         let heard = |operation, language, injected| {
             let inbound = asked.route.operation == Operation::Messages && operation != Operation::Messages;
-            Heard { operation, language, model: model.clone(), inbound, injected }
+            Heard { operation, language, embedding: None, model: model.clone(), inbound, injected }
         };
         let name = asked.own_name.as_deref().unwrap_or(&endpoint.name);
         match &endpoint.dialect {
@@ -73,6 +77,15 @@ impl Handling<'_> {
                 let path = format!("{prefix}{}", anthropic::path(name, false).map_err(bad_name)?);
                 let body = asked.body_with(Some(name), false);
                 Ok(Said { path, body, heard: heard(operation, None, false) })
+            }
+            Dialect::Translated { prefix, language } if operation == Operation::Embeddings => {
+                let embedding = language.embedding(prefix, name).map_err(unsuitable)?;
+                let (body, form) =
+                    embedding.request(&asked.body_with(None, false), name).map_err(unsuitable)?;
+                let path = format!("{prefix}{}", embedding.path(name).map_err(bad_name)?);
+                let heard = heard(operation, Some(language.clone()), false);
+                let heard = Heard { embedding: Some((embedding, form)), ..heard };
+                Ok(Said { path, body: body.into(), heard })
             }
             Dialect::Translated { prefix, language } => {
                 let chat = chat(asked).map_err(unsuitable)?;
@@ -104,10 +117,7 @@ fn chat(asked: &Asked<'_>) -> Result<Bytes, BadRequest> {
     match asked.route.operation {
         Operation::ChatCompletions => Ok(asked.body_with(None, false)),
         Operation::Messages => inbound::request(asked.body).map(Bytes::from),
-        _ => {
-            let message = "say this operation in the provider's language: it knows chats only".to_string();
-            Err(BadRequest { code: "operation_not_spoken", param: None, message })
-        }
+        _ => Err(language::not_spoken()),
     }
 }
 
@@ -135,10 +145,13 @@ impl Heard {
     ///
     /// # Errors
     /// If it is no answer of the provider's language.
-    pub(crate) fn whole(&self, body: Bytes) -> Result<Bytes, Malformed> {
-        match &self.language {
-            Some(language) => language.response(&body, &self.model).map(Bytes::from),
-            None => Ok(body),
+    pub(crate) fn whole(&self, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Malformed> {
+        match (&self.language, self.embedding) {
+            (_, Some((embedding, form))) => {
+                embedding.response(&body, &self.model, form, input_tokens(headers)).map(Bytes::from)
+            }
+            (Some(language), None) => language.response(&body, &self.model).map(Bytes::from),
+            (None, None) => Ok(body),
         }
     }
 
@@ -186,6 +199,11 @@ impl Heard {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
     }
+}
+
+/// The input of an embedding, where a header tells it.
+pub(crate) fn input_tokens(headers: &HeaderMap) -> Option<u64> {
+    headers.get(bedrock::INPUT_TOKENS_HEADER).and_then(|value| bedrock::input_tokens(value.as_bytes()))
 }
 
 /// An error of OpenAI's shape in Anthropic's.

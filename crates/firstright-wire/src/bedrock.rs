@@ -4,10 +4,13 @@
 //! so that one meter reads all providers. Usage is told in OpenAI's shape with its details: what Converse counts apart
 //! (cache reads, cache writes) is added to the prompt's total and stands in the details.
 //!
+//! Texts are embedded in the words of each model's maker: see [`embeddings`].
+//!
 //! Models that Bedrock serves in OpenAI's own dialect need none of this: see [`openai_base`] and [`mantle_base`].
 //!
 //! Source: Amazon Bedrock's API reference, *Converse* and *ConverseStream*, and its user guide.
 
+pub mod embeddings;
 pub mod eventstream;
 pub(crate) mod refusal;
 mod reply;
@@ -37,10 +40,14 @@ pub const INPUT_TOKENS_HEADER: &str = "x-amzn-bedrock-input-token-count";
 /// # Errors
 /// [`BadName::Model`] for a name that is empty, longer than 2,048 bytes, or not visible ASCII.
 pub fn path(name: &str, stream: bool) -> Result<String, BadName> {
+    named(name, if stream { "converse-stream" } else { "converse" })
+}
+
+/// The path of one of a model's operations.
+fn named(name: &str, operation: &str) -> Result<String, BadName> {
     if !(1..=MAX_MODEL_BYTES).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(BadName::Model(name.to_owned()));
     }
-    let operation = if stream { "converse-stream" } else { "converse" };
     Ok(format!("/model/{}/{operation}", encoded(name)))
 }
 

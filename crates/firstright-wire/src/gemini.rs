@@ -11,11 +11,14 @@
 //! Which capacity served a call is told by [`TrafficType`] beside the translated answer: without that a commitment
 //! (provisioned throughput) could not be burnt down, since Vertex spills over from it without a word.
 //!
+//! Texts are embedded by methods of their own: see [`embeddings`].
+//!
 //! Models that Vertex serves in OpenAI's own dialect need none of this: see [`openai_base`].
 //!
 //! Source: Vertex AI's REST reference (`GenerateContentRequest`, `GenerateContentResponse`), the Gemini API's reference,
 //! and Vertex AI's guide on provisioned throughput.
 
+pub mod embeddings;
 pub(crate) mod refusal;
 mod reply;
 mod request;
@@ -50,15 +53,24 @@ pub const SHARED: &str = "shared";
 /// # Errors
 /// [`BadName::Model`] for a name that is empty, longer than 256 bytes, or not visible ASCII.
 pub fn path(name: &str, stream: bool) -> Result<String, BadName> {
+    called(name, if stream { "streamGenerateContent?alt=sse" } else { "generateContent" })
+}
+
+/// The path of one of a model's methods.
+fn called(name: &str, method: &str) -> Result<String, BadName> {
     if !(1..=MAX_MODEL_BYTES).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(BadName::Model(name.to_owned()));
     }
-    let (collection, model) = match name.split_once('/') {
+    let (collection, model) = collection(name);
+    Ok(format!("/{collection}/{}:{method}", crate::bedrock::encoded(model)))
+}
+
+/// The collection that a model is in, and its name there.
+fn collection(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
         Some((collection @ ("models" | "tunedModels"), model)) => (collection, model),
         _ => ("models", name),
-    };
-    let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-    Ok(format!("/{collection}/{}:{method}", crate::bedrock::encoded(model)))
+    }
 }
 
 /// The base URL under which Vertex AI speaks OpenAI's dialect; the model is `google/{name}` there.

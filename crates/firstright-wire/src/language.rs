@@ -7,6 +7,7 @@
 use crate::azure::BadName;
 use crate::azure::refusal::Refusal;
 use crate::oci::{self, ApiFormat};
+use crate::openai::embeddings::Form;
 use crate::openai::request::BadRequest;
 use crate::openai::response::Malformed;
 use crate::{anthropic, bedrock, gemini};
@@ -27,6 +28,13 @@ pub enum Language {
         /// By [`ApiFormat::of`] the model's name, unless that is an OCID.
         format: ApiFormat,
     },
+}
+
+/// How a language embeds texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Embedding {
+    Bedrock(bedrock::embeddings::Family),
+    Gemini(gemini::embeddings::Method),
 }
 
 /// One stream on its way into OpenAI's language.
@@ -81,6 +89,18 @@ impl Language {
         }
     }
 
+    /// How texts are embedded by the model `name`, behind this `prefix` of the path.
+    ///
+    /// # Errors
+    /// [`BadRequest`] if the language, or the translator, has no word for it.
+    pub fn embedding(&self, prefix: &str, name: &str) -> Result<Embedding, BadRequest> {
+        match self {
+            Self::Bedrock => bedrock::embeddings::Family::of(name).map(Embedding::Bedrock),
+            Self::Gemini => Ok(Embedding::Gemini(gemini::embeddings::Method::of(prefix, name))),
+            Self::Anthropic | Self::Oci { .. } => Err(not_spoken()),
+        }
+    }
+
     /// What a reply without success means, and its body in OpenAI's shape.
     #[must_use]
     pub fn refusal(&self, status: u16, body: &[u8]) -> (Refusal, Vec<u8>) {
@@ -109,6 +129,55 @@ impl Language {
         match self {
             Self::Anthropic | Self::Gemini | Self::Oci { .. } => "text/event-stream",
             Self::Bedrock => bedrock::STREAM_TYPE,
+        }
+    }
+}
+
+/// A refusal of an operation that a language, or its translator, has no word for.
+#[must_use]
+pub fn not_spoken() -> BadRequest {
+    let message = "say this operation in the provider's language: it has no word for it".to_owned();
+    BadRequest { code: "operation_not_spoken", param: None, message }
+}
+
+impl Embedding {
+    /// What follows the provider's prefix in the path of a call to the model `name`.
+    ///
+    /// # Errors
+    /// [`BadName`] for a name that can't stand there.
+    pub fn path(self, name: &str) -> Result<String, BadName> {
+        match self {
+            Self::Bedrock(family) => family.path(name),
+            Self::Gemini(method) => method.path(name),
+        }
+    }
+
+    /// Says an OpenAI embeddings request to the model `name`, and how its answer is to be given.
+    ///
+    /// # Errors
+    /// [`BadRequest`] for what is no embeddings request, or can't be said.
+    pub fn request(self, body: &[u8], name: &str) -> Result<(Vec<u8>, Form), BadRequest> {
+        match self {
+            Self::Bedrock(family) => family.request(body),
+            Self::Gemini(method) => method.request(body, name),
+        }
+    }
+
+    /// Says a whole answer in OpenAI's language. `model` is what it calls the model; `input_tokens` is what the value of
+    /// [`bedrock::INPUT_TOKENS_HEADER`] says, where there is one.
+    ///
+    /// # Errors
+    /// [`Malformed`] for what is no answer of this language.
+    pub fn response(
+        self,
+        body: &[u8],
+        model: &str,
+        form: Form,
+        input_tokens: Option<u64>,
+    ) -> Result<Vec<u8>, Malformed> {
+        match self {
+            Self::Bedrock(family) => family.response(body, model, form, input_tokens),
+            Self::Gemini(method) => method.response(body, model, form),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How does the OpenAI dialect speak? Azure, OCI and Bedrock speak it too; what differs stands in [`crate::azure`].
 
 pub mod chat;
+pub mod embeddings;
 pub mod error;
 pub mod form;
 pub mod lines;

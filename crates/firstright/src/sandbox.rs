@@ -35,6 +35,7 @@ mod responses;
 mod stream;
 mod text;
 mod tools;
+mod vectors;
 
 use clock::Clock;
 use shared::Shared;

@@ -31,3 +31,15 @@ fn each_language_is_spoken_by_its_own_module() {
         assert_eq!(language.stream_type() == bedrock::STREAM_TYPE, language == Language::Bedrock);
     }
 }
+
+#[test]
+fn two_languages_embed_texts_and_the_others_say_that_they_do_not() {
+    let [(anthropic, ..), (bedrock, ..), (gemini, ..), (oci, ..)] = languages();
+    for language in [anthropic, oci] {
+        assert_eq!(language.embedding("", "m").unwrap_err(), not_spoken());
+    }
+    let said = bedrock.embedding("", "cohere.embed-v4:0").unwrap();
+    assert_eq!(said.path("cohere.embed-v4:0").unwrap(), "/model/cohere.embed-v4%3A0/invoke");
+    let said = gemini.embedding("/v1beta", "gemini-embedding-001").unwrap();
+    assert_eq!(said.path("gemini-embedding-001").unwrap(), "/models/gemini-embedding-001:batchEmbedContents");
+}

@@ -17,6 +17,7 @@ mod write;
 pub use message::{Assistant, Audio, File, Image, Message, Part, Source, ToolCall};
 pub use request::{Effort, Format, Request, Schema, Tool, ToolChoice, read};
 pub(crate) use request::{Members, decode, members, text};
+pub(crate) use write::string;
 pub use write::{Choice, Chunks, Completion, Finish, count, usage_into};
 
 use crate::openai::request::BadRequest;
@@ -41,6 +42,15 @@ pub fn unsayable(param: &'static str, why: &str) -> BadRequest {
         code: "unsupported_parameter",
         param: Some(param),
         message: format!("put `{param}` into the provider's language: {why}"),
+    }
+}
+
+/// A refusal of a member that neither this dialect nor the provider's has.
+pub(crate) fn unknown(name: &str) -> BadRequest {
+    BadRequest {
+        code: "unknown_parameter",
+        param: None,
+        message: format!("put `{}` into the provider's language: it is unknown", name.escape_debug()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One binary for everything that is tested through the public interface alone.
 
+mod embedded;
 mod golden;
 mod hostile;
 mod streams;

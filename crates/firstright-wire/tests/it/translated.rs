@@ -247,7 +247,7 @@ fn describe(dialect: &Dialect, chunks: &[&[u8]]) -> String {
     text
 }
 
-fn pretty(body: Result<&[u8], String>) -> String {
+pub fn pretty(body: Result<&[u8], String>) -> String {
     match body {
         Ok(body) => {
             let value: serde_json::Value = serde_json::from_slice(body).unwrap();

@@ -35,18 +35,13 @@ pub(super) fn embeddings(meta: &Meta, count: u64, dimensions: u64, base64: bool,
     for index in 0..count {
         let comma = if index == 0 { "" } else { "," };
         let _ = write!(out, r#"{comma}{{"object":"embedding","index":{index},"embedding":"#);
-        let vector = (0..dimensions).map(|_| (rng.below(20_001) as f32 - 10_000.0) / 200_000.0);
         if base64 {
-            let bytes: Vec<u8> = vector.flat_map(f32::to_le_bytes).collect();
+            let bytes: Vec<u8> = (0..dimensions).flat_map(|_| component(&mut rng).to_le_bytes()).collect();
             out.push('"');
             encode_base64(&mut out, &bytes);
             out.push('"');
         } else {
-            out.push('[');
-            for (place, value) in vector.enumerate() {
-                let _ = write!(out, "{}{value}", if place == 0 { "" } else { "," });
-            }
-            out.push(']');
+            floats(&mut out, dimensions, &mut rng);
         }
         out.push('}');
     }
@@ -57,6 +52,19 @@ pub(super) fn embeddings(meta: &Meta, count: u64, dimensions: u64, base64: bool,
         meta.model
     );
     out
+}
+
+/// A vector, as an array.
+pub(super) fn floats(out: &mut String, dimensions: u64, rng: &mut Rng) {
+    out.push('[');
+    for place in 0..dimensions {
+        let _ = write!(out, "{}{}", if place == 0 { "" } else { "," }, component(rng));
+    }
+    out.push(']');
+}
+
+fn component(rng: &mut Rng) -> f32 {
+    (rng.below(20_001) as f32 - 10_000.0) / 200_000.0
 }
 
 pub(super) fn images(meta: &Meta, count: u64) -> String {

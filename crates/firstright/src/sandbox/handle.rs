@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use firstright_sim::cloud::{Answer, Call, CapacitySpec, Deployed, Dialect, Operation, Refusal, Verdict};
 use firstright_sim::rng::{Purpose, Rng};
+use firstright_wire::bedrock::INPUT_TOKENS_HEADER;
 use http::request::Parts;
 use http::response::Builder;
 use http::{HeaderMap, Method, Request, Response};
@@ -20,6 +21,7 @@ use super::request::{self, Asked, TOKENS_HEADER};
 use super::route::{Route, route};
 use super::shared::{Serving, Shared};
 use super::stream::{Script, Shape, Stream};
+use super::vectors::{self, Words};
 use super::{chat, control, converse, generate, generic, headers, messages, responses};
 
 /// The largest body that Azure takes is about this.
@@ -65,16 +67,18 @@ pub(super) async fn handle(index: usize, peers: Arc<[Arc<Shared>]>, request: Req
         Err(None) => return Err(Broken),
     };
     let forced = head.headers.get(TOKENS_HEADER).map(|value| value.to_str().unwrap_or("?"));
-    let asked = match request::read(dialect, operation, &body, forced) {
+    let asked = match request::read((dialect, operation, head.uri.path()), &body, forced) {
         Ok(asked) => Asked { stream: asked.stream || streams, ..asked },
         Err(message) => return rejected(Reject::Body(message)),
     };
     let Some(name) = named.or(asked.model.as_deref()) else {
         return rejected(Reject::Body("you must provide a model parameter".to_owned()));
     };
-    let found = shared.cloud().find(name, operation);
+    // Amazon's names have a colon, which is not itself in a path.
+    let name = name.replace("%3A", ":");
+    let found = shared.cloud().find(&name, operation);
     let Some(deployment) = found else {
-        return rejected(Reject::Model(name.to_owned()));
+        return rejected(Reject::Model(name));
     };
     if dialect == Dialect::Azure && contains(&body, FILTERED_WORD.as_bytes()) {
         return Ok(reject_with(&shared, dialect, Some(deployment), &Reject::ContentFilter));
@@ -99,7 +103,7 @@ pub(super) async fn handle(index: usize, peers: Arc<[Arc<Shared>]>, request: Req
 }
 
 async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer: Answer) -> Answered {
-    let (builder, meta, rng) = opening(&shared, &answer);
+    let (mut builder, meta, rng) = opening(&shared, &answer);
     let clock = shared.clock;
     let first_token = clock.wall(answer.first_token_ns);
     let Answer { ticket, output_tokens: tokens, mut pacing, cut_after_chunks, stall, .. } = answer;
@@ -125,7 +129,11 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
     let stall_ns = stall.map_or(0, |stall| stall.for_ns);
     tokio::time::sleep(first_token + clock.wall(gaps_ns) + clock.wall(stall_ns)).await;
     serving.emitted = tokens;
+    if meta.dialect == Dialect::Bedrock && operation == Operation::Embeddings {
+        builder = builder.header(INPUT_TOKENS_HEADER, meta.usage.prompt);
+    }
     let text = Bytes::from(match (meta.dialect, operation) {
+        (_, Operation::Embeddings) if asked.words != Words::OpenAi => vectors::whole(&meta, asked, rng),
         (Dialect::Anthropic, _) => messages::whole(&meta, tokens),
         (Dialect::Bedrock, _) => converse::whole(&meta, tokens),
         (Dialect::Gemini, _) => generate::whole(&meta, tokens),

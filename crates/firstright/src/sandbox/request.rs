@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::tools::{self, Called};
+use super::vectors::{self, Words};
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ const MAX_FORCED_TOKENS: u64 = 1_000_000;
 /// OpenAI's own limits.
 const MAX_INPUTS: usize = 2_048;
 const MAX_IMAGES: u64 = 10;
-const MAX_DIMENSIONS: u64 = 3_072;
+pub(super) const MAX_DIMENSIONS: u64 = 3_072;
 
 /// Shorter than any real model's, to keep answers cheap; `dimensions` asks for more.
 const DEFAULT_DIMENSIONS: u64 = 256;
@@ -41,6 +42,8 @@ pub(super) struct Asked {
     pub(super) results: u64,
     pub(super) dimensions: u64,
     pub(super) base64: bool,
+    /// Whose words vectors are asked for in.
+    pub(super) words: Words,
     /// A tool is called instead of text written.
     pub(super) called: Option<Called>,
 }
@@ -126,13 +129,13 @@ struct OciChat<'a> {
 
 /// The error is what the client is told, with status 400.
 pub(super) fn read(
-    dialect: Dialect,
-    operation: Operation,
+    (dialect, operation, path): (Dialect, Operation, &str),
     body: &[u8],
     forced: Option<&str>,
 ) -> Result<Asked, String> {
     let mut asked = match dialect {
         Dialect::Azure | Dialect::Openai => openai(operation, body)?,
+        _ if operation == Operation::Embeddings => vectors::read(path, body)?,
         Dialect::Anthropic | Dialect::Bedrock | Dialect::Gemini => foreign(dialect, body)?,
         Dialect::Oci => oci(body)?,
     };
@@ -158,7 +161,12 @@ fn foreign(dialect: Dialect, body: &[u8]) -> Result<Asked, String> {
 }
 
 /// A chat in a language of its own, with one answer.
-fn plain(model: Option<String>, stream: Option<bool>, content: &str, max_tokens: Option<u64>) -> Asked {
+pub(super) fn plain(
+    model: Option<String>,
+    stream: Option<bool>,
+    content: &str,
+    max_tokens: Option<u64>,
+) -> Asked {
     Asked {
         model,
         stream: stream.unwrap_or(false),
@@ -170,6 +178,7 @@ fn plain(model: Option<String>, stream: Option<bool>, content: &str, max_tokens:
         results: 1,
         dimensions: DEFAULT_DIMENSIONS,
         base64: false,
+        words: Words::OpenAi,
         called: None,
     }
 }
@@ -225,6 +234,7 @@ fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
         results,
         dimensions: between("dimensions", body.dimensions.unwrap_or(DEFAULT_DIMENSIONS), MAX_DIMENSIONS)?,
         base64: body.encoding_format.as_deref() == Some("base64"),
+        words: Words::OpenAi,
         called,
     })
 }
@@ -244,7 +254,7 @@ fn force(asked: &mut Asked, forced: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn between(key: &str, found: u64, most: u64) -> Result<u64, String> {
+pub(super) fn between(key: &str, found: u64, most: u64) -> Result<u64, String> {
     if (1..=most).contains(&found) {
         return Ok(found);
     }

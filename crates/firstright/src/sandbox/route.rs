@@ -34,7 +34,8 @@ pub(super) fn route<'a>(dialect: Dialect, path: &'a str, query: Option<&str>) ->
         }),
         Dialect::Bedrock => {
             let (name, method) = path.strip_prefix("/model/")?.split_once('/')?;
-            named(name, method, ("converse", "converse-stream"))
+            let methods = ("converse", "converse-stream");
+            named(name, method, methods).or_else(|| embedding(name, method, &["invoke"]))
         }
         Dialect::Gemini => gemini(path, query.unwrap_or("")),
         Dialect::Oci => (path == "/20231130/actions/chat").then_some(Route::Call {
@@ -56,7 +57,18 @@ fn gemini<'a>(path: &'a str, query: &str) -> Option<Route<'a>> {
     let (name, method) = call.split_once(':').filter(|_| known)?;
     // Without `alt=sse` Google streams one long array.
     let sse = query.split('&').any(|pair| pair == "alt=sse");
-    named(name, method, ("generateContent", if sse { "streamGenerateContent" } else { "generateContent" }))
+    let methods = ("generateContent", if sse { "streamGenerateContent" } else { "generateContent" });
+    let embeds: &[_] = match place.len() {
+        2 => &["batchEmbedContents"],
+        _ => &["predict", "embedContent"],
+    };
+    named(name, method, methods).or_else(|| embedding(name, method, embeds))
+}
+
+/// A call whose path names the deployment, and whose method embeds texts.
+fn embedding<'a>(name: &'a str, method: &str, methods: &[&str]) -> Option<Route<'a>> {
+    let known = methods.contains(&method) && !name.is_empty() && !name.contains('/');
+    known.then_some(Route::Call { operation: Operation::Embeddings, deployment: Some(name), stream: false })
 }
 
 /// A call whose path names the deployment, and by its method whether it streams.

@@ -284,3 +284,35 @@ fn bought_capacity_says_that_it_served() {
         assert_eq!(stream.traffic_type(), Some(expected));
     }
 }
+
+/// A model that embeds texts, in a language that isn't OpenAI's.
+pub struct Embedder {
+    /// Speaks the language, with another model.
+    pub speaker: usize,
+    pub model: &'static str,
+    pub prefix: &'static str,
+    /// It takes more texts than one.
+    pub batch: bool,
+    /// It tells what it used.
+    pub tells: bool,
+}
+
+const VERTEX: &str = "/v1/projects/p/locations/europe-west4/publishers/google";
+
+pub const EMBEDDERS: [Embedder; 5] = [
+    Embedder { speaker: 1, model: "amazon.titan-embed-text-v2:0", prefix: "", batch: false, tells: true },
+    Embedder { speaker: 1, model: "cohere.embed-v4:0", prefix: "", batch: true, tells: true },
+    Embedder { speaker: 2, model: "text-embedding-005", prefix: VERTEX, batch: true, tells: true },
+    Embedder { speaker: 2, model: "gemini-embedding-2", prefix: VERTEX, batch: false, tells: true },
+    Embedder { speaker: 2, model: "gemini-embedding-001", prefix: "/v1beta", batch: true, tells: false },
+];
+
+/// One cloud that embeds as `embedder` does.
+pub fn embedding_cloud(embedder: &Embedder) -> Running {
+    cloud(&SPEAKERS[embedder.speaker], |cloud| {
+        let deployment = &mut cloud.deployments[0];
+        deployment.name = embedder.model.to_owned();
+        deployment.model = embedder.model.to_owned();
+        deployment.operations = vec![Operation::Embeddings];
+    })
+}

@@ -8,7 +8,7 @@ use firstright::sandbox;
 use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
-use crate::dialects::{self, SPEAKERS, Speaker};
+use crate::dialects::{self, EMBEDDERS, SPEAKERS, Speaker};
 use crate::world::{Folder, LAW, Recorder, clouds, configure};
 
 /// The clouds, and a configuration that fits them.
@@ -292,7 +292,12 @@ fn a_clock_that_is_off_is_found_by_whoever_signs() {
 
 /// A cloud of another language, and a configuration for it.
 fn speaking(speaker: &Speaker) -> Bench {
-    let (folder, clouds) = (Folder::new(), dialects::cloud(speaker, |_| {}));
+    speaking_of(speaker, dialects::cloud(speaker, |_| {}), speaker.prefix, speaker.model)
+}
+
+/// The same for another model of that language.
+fn speaking_of(speaker: &Speaker, clouds: sandbox::Running, prefix: &str, model: &str) -> Bench {
+    let folder = Folder::new();
     let cloud = &clouds.clouds[0];
     let secret = folder.write("cloud.key", &cloud.key);
     folder.write(
@@ -316,7 +321,7 @@ fn speaking(speaker: &Speaker) -> Bench {
         &format!(
             "agreements = [\"law.toml\"]\n[[deployment]]\nid = \"d\"\nurl = \"http://{}{}\"\ndialect = \"{dialect}\"\n{pays}\
              name = \"{}\"\nkey = {{ file = {secret:?} }}\n",
-            cloud.address, speaker.prefix, speaker.model
+            cloud.address, prefix, model
         ),
     );
     Bench { clouds, folder, config }
@@ -334,5 +339,21 @@ fn every_language_is_tested_in_its_own_words() {
         bench.finds("d", "model", "wrong", "", "`name`");
         fs::write(bench.folder.0.join("cloud.key"), "canary-of-yesterday").unwrap();
         bench.finds("d", "credential", "wrong", "", "cloud.key`");
+    }
+}
+
+#[test]
+fn models_that_embed_are_tested_in_their_own_words() {
+    for embedder in &EMBEDDERS {
+        let speaker = &SPEAKERS[embedder.speaker];
+        let clouds = dialects::embedding_cloud(embedder);
+        let bench = speaking_of(speaker, clouds, embedder.prefix, embedder.model);
+        let (code, text) = bench.run(&[]);
+        assert_eq!(code, Some(0), "{text}");
+        let (verdict, said) = match embedder.tells {
+            true => ("right", "answered in"),
+            false => ("note", "without a word of usage"),
+        };
+        bench.finds("d", "model", verdict, said, "");
     }
 }

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::message::{self, Message};
-use super::{HARMLESS, unsayable, wrong};
+use super::{HARMLESS, unknown, unsayable, wrong};
 use crate::openai::ServiceTier;
 use crate::openai::request::BadRequest;
 
@@ -130,11 +130,7 @@ impl<'a> Request<'a> {
     pub fn refuse_unknown(&self, taken: &[&str]) -> Result<(), BadRequest> {
         match self.unknown.iter().find(|(name, _)| !taken.contains(&name.as_ref())) {
             None => Ok(()),
-            Some((name, _)) => Err(BadRequest {
-                code: "unknown_parameter",
-                param: None,
-                message: format!("put `{}` into the provider's language: it is unknown", name.escape_debug()),
-            }),
+            Some((name, _)) => Err(unknown(name)),
         }
     }
 

@@ -297,7 +297,7 @@ fn number(out: &mut Vec<u8>, before: &str, value: u64) {
     out.extend_from_slice(value.to_string().as_bytes());
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     escape_into(out, text);
     out.push(b'"');

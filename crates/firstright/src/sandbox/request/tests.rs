@@ -5,9 +5,9 @@ use firstright_sim::cloud::{Dialect, Operation};
 fn counts_come_from_the_content_or_from_the_header() {
     let body =
         br#"{"model":"m","messages":"12345678","max_tokens":9,"max_completion_tokens":7,"stream":null}"#;
-    let asked = read(Dialect::Openai, Operation::Chat, body, None).unwrap();
+    let asked = read((Dialect::Openai, Operation::Chat, ""), body, None).unwrap();
     assert_eq!((asked.prompt_tokens, asked.max_tokens, asked.stream), (3, Some(7), false));
-    let asked = read(Dialect::Openai, Operation::Chat, body, Some("100, 20,5")).unwrap();
+    let asked = read((Dialect::Openai, Operation::Chat, ""), body, Some("100, 20,5")).unwrap();
     assert_eq!((asked.prompt_tokens, asked.forced_output, asked.forced_cached), (100, Some(20), Some(5)));
 }
 
@@ -17,7 +17,7 @@ fn inputs_are_counted_in_every_form() {
     for (input, wanted) in cases {
         let body = format!(r#"{{"input":{input}}}"#);
         assert_eq!(
-            read(Dialect::Openai, Operation::Embeddings, body.as_bytes(), None).unwrap().results,
+            read((Dialect::Openai, Operation::Embeddings, ""), body.as_bytes(), None).unwrap().results,
             wanted,
             "{input}"
         );
@@ -38,7 +38,7 @@ fn mistakes_are_told() {
         (Operation::Images, r#"{"prompt":"x","stream":true}"#, None, "stream"),
     ];
     for (operation, body, forced, wanted) in cases {
-        let error = read(Dialect::Openai, operation, body.as_bytes(), forced).unwrap_err();
+        let error = read((Dialect::Openai, operation, ""), body.as_bytes(), forced).unwrap_err();
         assert!(error.contains(wanted), "{body}: {error}");
     }
 }
@@ -65,7 +65,7 @@ fn other_languages_have_their_own_words() {
         ),
     ];
     for (dialect, body, wanted) in cases {
-        let asked = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap();
+        let asked = read((dialect, Operation::Chat, ""), body.as_bytes(), None).unwrap();
         assert_eq!((asked.prompt_tokens, (asked.max_tokens, asked.stream)), (3, wanted), "{body}");
     }
     for (dialect, body, wanted) in [
@@ -80,7 +80,7 @@ fn other_languages_have_their_own_words() {
             "GENERIC",
         ),
     ] {
-        let error = read(dialect, Operation::Chat, body.as_bytes(), None).unwrap_err();
+        let error = read((dialect, Operation::Chat, ""), body.as_bytes(), None).unwrap_err();
         assert!(error.contains(wanted), "{body}: {error}");
     }
 }

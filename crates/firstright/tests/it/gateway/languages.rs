@@ -5,7 +5,7 @@ use firstright_core::fact::{Ending, Fact, Source};
 use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
-use crate::dialects::{COMPARTMENT, SPEAKERS, Speaker, cloud};
+use crate::dialects::{COMPARTMENT, EMBEDDERS, Embedder, SPEAKERS, Speaker, cloud, embedding_cloud};
 use crate::world::{Folder, World, key_of};
 use firstright::config::hex_digest;
 
@@ -195,4 +195,67 @@ fn a_spill_from_bought_capacity_is_known_by_its_traffic_type() {
         _ => None,
     });
     assert_eq!(observed.collect::<Vec<bool>>(), [true, true]);
+}
+
+fn embedding(embedder: &Embedder) -> World {
+    let dialect = if embedder.speaker == 1 { "bedrock" } else { "gemini" };
+    world(dialect, embedding_cloud(embedder), embedder.model, embedder.prefix, "")
+}
+
+/// Vectors in the form that a client asks for, one for each text, and paid by what the provider counted.
+#[test]
+fn openais_clients_get_vectors_from_providers_of_other_languages() {
+    for embedder in &EMBEDDERS {
+        let world = embedding(embedder);
+        let input = if embedder.batch { json!(["first", "second", "third"]) } else { json!("first") };
+        let texts = if embedder.batch { 3 } else { 1 };
+        let mut asked = json!({ "model": "m", "input": input, "dimensions": 512 });
+        let floats = world.post("chat", "/v1/embeddings", "", asked.to_string().as_bytes());
+        let whole = floats.json();
+        assert_eq!(floats.status, 200, "{}: {whole:?}", embedder.model);
+        assert_eq!((&whole["object"], &whole["model"]), (&json!("list"), &json!("m")));
+        let data = whole["data"].as_array().unwrap();
+        assert_eq!(data.len(), texts, "{}", embedder.model);
+        for (index, one) in data.iter().enumerate() {
+            assert_eq!((&one["object"], &one["index"]), (&json!("embedding"), &json!(index)));
+            assert_eq!(one["embedding"].as_array().unwrap().len(), 512, "{}", embedder.model);
+        }
+        asked["encoding_format"] = json!("base64");
+        let packed = world.post("chat", "/v1/embeddings", "", asked.to_string().as_bytes());
+        assert_eq!(packed.status, 200, "{}", packed.text());
+        // 512 numbers of four bytes each.
+        let vector = packed.json()["data"][0]["embedding"].as_str().unwrap().len();
+        assert_eq!(vector, (512_usize * 4).div_ceil(3) * 4, "{}", embedder.model);
+        let book = world.stop();
+        let settled: Vec<_> = book.settled().collect();
+        assert_eq!(settled.len(), 2);
+        for one in settled {
+            let source = if embedder.tells { Source::Provider } else { Source::Counted };
+            assert_eq!((one.source, one.ending), (source, Ending::Complete), "{}", embedder.model);
+            assert_eq!(one.usage.output + one.usage.reasoning, 0);
+        }
+        if embedder.tells {
+            assert_eq!(whole["usage"]["prompt_tokens"], json!(book.settled().next().unwrap().usage.input));
+        }
+    }
+}
+
+#[test]
+fn what_no_vector_can_be_made_of_is_refused_by_name() {
+    for embedder in &EMBEDDERS {
+        let world = embedding(embedder);
+        let refused = |body: Value| {
+            let reply = world.post("chat", "/v1/embeddings", "", body.to_string().as_bytes());
+            assert_eq!(reply.status, 400, "{}: {}", embedder.model, reply.text());
+            reply.json()["error"]["param"].clone()
+        };
+        assert_eq!(refused(json!({ "model": "m", "input": [1, 2, 3] })), "input");
+        if !embedder.batch {
+            assert_eq!(refused(json!({ "model": "m", "input": ["a", "b"] })), "input");
+        }
+        // The provider is well all the same.
+        let body = json!({ "model": "m", "input": "a" });
+        assert_eq!(world.post("chat", "/v1/embeddings", "", body.to_string().as_bytes()).status, 200);
+        world.stop();
+    }
 }
