@@ -1,7 +1,8 @@
 //! How does OCI Generative AI's native dialect speak, and how is it said in OpenAI's words?
 //!
 //! One path serves whole answers and streams; the model stands in the body, beside the compartment that pays. Inside are
-//! two languages: `GENERIC` (Llama, Grok, Gemini, OpenAI's models: near to OpenAI's own) and `COHERE` (Command models).
+//! three languages: `GENERIC` (Llama, Grok, Gemini, OpenAI's models: near to OpenAI's own), `COHERE` (Command models) and
+//! `COHEREV2` (of these the later ones: pictures and thoughts can be said in it alone).
 //! Where a region offers OpenAI's dialect itself ([`OPENAI_BASE_PATH`]), none of this is needed but the headers.
 //! The source is Oracle's API reference, version `20231130`, and its Python SDK's models.
 //!
@@ -12,11 +13,12 @@
 //! - `COHERE` takes one text as the message and the rest as history; trailing results of tools are its `toolResults`. A
 //!   tool's parameters lose the bounds that Python's types don't have; a choice of values goes into the description.
 //! - A stream has no event that ends it: it is complete if each choice told why it finished before the bytes stopped.
-//! - Answers have no id of their own; `created` is told by `GENERIC` whole answers only.
-//!
-//! `COHEREV2`, which Command's vision models alone want, is not spoken.
+//! - `COHEREV2` has no scale of effort: `none` turns thinking off and any other effort turns it on. It can be made to call
+//!   some function, but not a certain one. A plan that it tells before its calls is a thought.
+//! - Answers of `COHEREV2` alone have an id; `created` is told by `GENERIC` whole answers only.
 
 mod cohere;
+mod cohere_v2;
 mod generic;
 mod refusal;
 mod request;
@@ -47,13 +49,18 @@ const ENDPOINT_OCID: &str = "ocid1.generativeaiendpoint.";
 pub enum ApiFormat {
     Generic,
     Cohere,
+    CohereV2,
 }
 
 impl ApiFormat {
     /// The one that a model's name calls for. An OCID doesn't tell: then the configuration must.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        if name.starts_with("cohere.") { Self::Cohere } else { Self::Generic }
+        match name.strip_prefix("cohere.") {
+            None => Self::Generic,
+            Some(model) if model.contains("-vision") || model.contains("-reasoning") => Self::CohereV2,
+            Some(_) => Self::Cohere,
+        }
     }
 }
 

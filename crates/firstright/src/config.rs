@@ -216,6 +216,8 @@ pub struct DeploymentConfig {
     pub version: Option<String>,
     /// The OCID of the compartment that pays, for `oci`.
     pub compartment: Option<String>,
+    /// The language within a call, for `oci`; told by the model's name unless that is an OCID.
+    pub api_format: Option<ApiFormatName>,
     /// What the provider calls the model or deployment; the law's model if absent.
     pub name: Option<String>,
     /// Its key, in the header that its language has for it.
@@ -249,6 +251,18 @@ pub enum DialectName {
     Gemini,
     /// Oracle's own chat.
     Oci,
+}
+
+/// Languages within Oracle's own.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApiFormatName {
+    /// Llama, Grok, Gemini, OpenAI's models.
+    Generic,
+    /// Cohere's Command models.
+    Cohere,
+    /// The later of these.
+    CohereV2,
 }
 
 /// An entry's deployment and endpoint, or why it cannot be used.
@@ -419,7 +433,19 @@ impl DeploymentConfig {
     /// Oracle's language for a model, which its name tells, unless that is an OCID.
     fn oci(&self, name: &str) -> Result<Language, String> {
         let compartment = self.compartment.clone().ok_or("`oci` needs a `compartment`, by its OCID")?;
-        Ok(Language::Oci { compartment, format: ApiFormat::of(name) })
+        let format = match self.api_format {
+            Some(ApiFormatName::Generic) => ApiFormat::Generic,
+            Some(ApiFormatName::Cohere) => ApiFormat::Cohere,
+            Some(ApiFormatName::CohereV2) => ApiFormat::CohereV2,
+            None if name.starts_with("ocid1.") => {
+                return Err(
+                    "`name` is an OCID, which does not tell the model: `oci` needs an `api-format` too"
+                        .to_string(),
+                );
+            }
+            None => ApiFormat::of(name),
+        };
+        Ok(Language::Oci { compartment, format })
     }
 
     fn endpoint(&self, model: &str, proofs: &mut Proofs) -> Result<Endpoint, String> {
@@ -439,8 +465,8 @@ impl DeploymentConfig {
             }
             (_, Some(_)) => return Err("`version` goes with `azure-dated` only".to_string()),
         };
-        if self.compartment.is_some() && self.dialect != DialectName::Oci {
-            return Err("`compartment` goes with `oci` only".to_string());
+        if (self.compartment.is_some() || self.api_format.is_some()) && self.dialect != DialectName::Oci {
+            return Err("`compartment` and `api-format` go with `oci` only".to_string());
         }
         let proof = match (&self.key, &self.auth) {
             (Some(_), Some(_)) => {

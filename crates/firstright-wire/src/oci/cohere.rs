@@ -99,7 +99,7 @@ struct Parameter {
 }
 
 #[derive(Serialize)]
-struct OutFormat<'a> {
+pub(super) struct OutFormat<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,11 +121,7 @@ pub(super) fn chat<'a>(request: &'a Request<'a>) -> Result<Chat<'a>, BadRequest>
         preamble_override: (!preamble.is_empty()).then_some(preamble),
         tools: request.tools.iter().filter(|_| !no_tools).map(tool).collect::<Result<_, _>>()?,
         tool_results,
-        response_format: match &request.format {
-            Format::Text => None,
-            Format::JsonObject => Some(OutFormat { kind: "JSON_OBJECT", schema: None }),
-            Format::JsonSchema(schema) => Some(OutFormat { kind: "JSON_OBJECT", schema: schema.schema }),
-        },
+        response_format: format(&request.format),
         max_tokens: request.max_tokens,
         temperature: request.temperature,
         top_p: request.top_p,
@@ -139,18 +135,33 @@ pub(super) fn chat<'a>(request: &'a Request<'a>) -> Result<Chat<'a>, BadRequest>
     })
 }
 
-fn refuse_unsayable(request: &Request<'_>) -> Result<(), BadRequest> {
-    if request.choices != 1 {
-        return Err(unsayable("n", "only one choice can be asked for"));
+/// How the answer's form is asked for; both of Cohere's formats have this one way.
+pub(super) fn format<'a>(format: &'a Format<'a>) -> Option<OutFormat<'a>> {
+    match format {
+        Format::Text => None,
+        Format::JsonObject => Some(OutFormat { kind: "JSON_OBJECT", schema: None }),
+        Format::JsonSchema(schema) => Some(OutFormat { kind: "JSON_OBJECT", schema: schema.schema }),
     }
+}
+
+fn refuse_unsayable(request: &Request<'_>) -> Result<(), BadRequest> {
+    refuse_extras(request)?;
     if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_))) {
         return Err(unsayable("tool_choice", "a call can't be forced there"));
     }
-    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
-        return Err(unsayable("parallel_tool_calls", "calls can't be held to one there"));
-    }
     if request.effort.is_some_and(|effort| effort != Effort::None) {
         return Err(unsayable("reasoning_effort", "it has no counterpart there"));
+    }
+    Ok(())
+}
+
+/// What neither of Cohere's formats has a word for.
+pub(super) fn refuse_extras(request: &Request<'_>) -> Result<(), BadRequest> {
+    if request.choices != 1 {
+        return Err(unsayable("n", "only one choice can be asked for"));
+    }
+    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
+        return Err(unsayable("parallel_tool_calls", "calls can't be held to one there"));
     }
     match request.service_tier {
         None | Some(ServiceTier::Auto | ServiceTier::Default) => Ok(()),

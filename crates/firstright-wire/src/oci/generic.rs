@@ -179,7 +179,7 @@ fn content<'a>(part: &'a Part<'a>) -> Result<Content<'a>, BadRequest> {
     })
 }
 
-fn url<'a>(source: &'a Source<'a>) -> Result<Cow<'a, str>, BadRequest> {
+pub(super) fn url<'a>(source: &'a Source<'a>) -> Result<Cow<'a, str>, BadRequest> {
     match source {
         Source::Url(url) => Ok(Cow::Borrowed(url.as_ref())),
         Source::Data { media_type, data } => Ok(Cow::Owned(format!("data:{media_type};base64,{data}"))),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ApiFormat, ENDPOINT_OCID, cohere, generic};
+use super::{ApiFormat, ENDPOINT_OCID, cohere, cohere_v2, generic};
 use crate::openai::chat::{self, Request, unsayable, wrong};
 use crate::openai::request::BadRequest;
 
@@ -28,6 +28,8 @@ enum ServingMode<'a> {
 enum Chat<'a> {
     Generic(Box<generic::Chat<'a>>),
     Cohere(Box<cohere::Chat<'a>>),
+    #[serde(rename = "COHEREV2")]
+    CohereV2(Box<cohere_v2::Chat<'a>>),
 }
 
 #[derive(Serialize)]
@@ -67,6 +69,7 @@ pub fn request(
         chat_request: match format {
             ApiFormat::Generic => Chat::Generic(Box::new(generic::chat(&request, name)?)),
             ApiFormat::Cohere => Chat::Cohere(Box::new(cohere::chat(&request)?)),
+            ApiFormat::CohereV2 => Chat::CohereV2(Box::new(cohere_v2::chat(&request)?)),
         },
     };
     // INVARIANT: strings, numbers and raw JSON can't fail to be written.

@@ -20,10 +20,15 @@ struct Body<'a> {
     chat_response: Answer<'a>,
 }
 
-/// An answer of either format.
+/// An answer of any format.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    /// Of `COHEREV2`.
+    #[serde(borrow)]
+    message: Option<Message<'a>>,
     #[serde(borrow)]
     time_created: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -59,6 +64,9 @@ pub(super) struct Message<'a> {
     pub refusal: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub reasoning_content: Option<Cow<'a, str>>,
+    /// What `COHEREV2` means to do by its calls.
+    #[serde(borrow)]
+    pub tool_plan: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub tool_calls: Option<Vec<Call<'a>>>,
 }
@@ -67,9 +75,12 @@ pub(super) struct Message<'a> {
 pub(super) struct Content<'a> {
     #[serde(borrow)]
     text: Option<Cow<'a, str>>,
+    /// Of `COHEREV2`.
+    #[serde(borrow)]
+    thinking: Option<Cow<'a, str>>,
 }
 
-/// A call: `GENERIC` tells an id and arguments as a text, `COHERE` parameters as an object.
+/// A call: `GENERIC` tells an id and arguments as a text, `COHERE` parameters as an object, `COHEREV2` an id and a function.
 #[derive(Deserialize)]
 pub(super) struct Call<'a> {
     #[serde(borrow)]
@@ -80,16 +91,42 @@ pub(super) struct Call<'a> {
     pub arguments: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub function: Option<Function<'a>>,
+}
+
+/// What `COHEREV2` calls.
+#[derive(Deserialize)]
+pub(super) struct Function<'a> {
+    #[serde(borrow)]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub arguments: Option<Cow<'a, str>>,
 }
 
 impl Call<'_> {
     /// The arguments, or as much of them as there is.
     pub(super) fn arguments(&self) -> &str {
-        self.arguments.as_deref().or(self.parameters.map(RawValue::get)).unwrap_or_default()
+        let of_function = self.function.as_ref().and_then(|function| function.arguments.as_deref());
+        of_function.or(self.arguments.as_deref()).or(self.parameters.map(RawValue::get)).unwrap_or_default()
+    }
+
+    /// The function's name; empty in what goes on with a call.
+    pub(super) fn name(&self) -> &str {
+        let of_function = self.function.as_ref().and_then(|function| function.name.as_deref());
+        of_function.or(self.name.as_deref()).unwrap_or_default()
     }
 }
 
 impl Message<'_> {
+    /// All its thoughts, and what it means to do.
+    pub(super) fn reasoning(&self) -> Option<String> {
+        let thoughts = self.content.iter().flatten().filter_map(|content| content.thinking.as_deref());
+        let all = [self.reasoning_content.as_deref(), self.tool_plan.as_deref()].into_iter().flatten();
+        let mut pieces = thoughts.chain(all).filter(|piece| !piece.is_empty()).peekable();
+        pieces.peek().is_some().then(|| pieces.collect())
+    }
+
     /// All its text.
     pub(super) fn text(&self) -> Option<String> {
         let mut pieces =
@@ -109,15 +146,19 @@ pub fn response(body: &[u8], model: &str) -> Result<Vec<u8>, Malformed> {
     if answer.finish_reason.as_deref().is_some_and(has_failed) {
         return Err(Malformed { at: 0, expected: "an answer that hasn't failed" });
     }
-    let choices = match answer.choices {
-        Some(choices) => choices.into_iter().map(|choice| generic(choice, said)).collect(),
-        None => {
+    let choices = match (answer.choices, answer.message) {
+        (Some(choices), _) => choices.into_iter().map(|choice| generic(choice, said)).collect(),
+        (None, Some(message)) => {
+            let only = Choice { message: Some(message), finish_reason: answer.finish_reason };
+            vec![generic(only, said)]
+        }
+        (None, None) => {
             let message = Message { tool_calls: answer.tool_calls, ..Message::default() };
             vec![choice(answer.text, message, answer.finish_reason.as_deref(), said)]
         }
     };
     Ok(Completion {
-        id: Cow::Borrowed(""),
+        id: answer.id.unwrap_or_default(),
         created: answer.time_created.as_deref().and_then(seconds).unwrap_or(0),
         model: body.model_id.unwrap_or(Cow::Borrowed(model)),
         choices,
@@ -139,18 +180,20 @@ fn choice<'a>(
     finish_reason: Option<&str>,
     said: &[u8],
 ) -> chat::Choice<'a> {
+    let reasoning = message.reasoning().map(Cow::Owned);
     let calls = message.tool_calls.unwrap_or_default();
     let called = !calls.is_empty();
     let calls = calls.into_iter().enumerate().map(|(index, call)| {
         let arguments = Cow::Owned(whole(call.arguments()).to_owned());
+        let name = Cow::Owned(call.name().to_owned());
         let id =
             call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| Cow::Owned(call_id(said, index as u64)));
-        chat::ToolCall { id, name: call.name.unwrap_or_default(), arguments, extra: None }
+        chat::ToolCall { id, name, arguments, extra: None }
     });
     chat::Choice {
         content: text.filter(|text| !(called && text.is_empty())),
         refusal: message.refusal,
-        reasoning: message.reasoning_content,
+        reasoning,
         thinking: None,
         calls: calls.collect(),
         finish: finish(finish_reason, called),

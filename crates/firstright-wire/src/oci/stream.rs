@@ -34,6 +34,7 @@ pub struct Teller {
 #[derive(Debug, Clone, Default)]
 struct Choice {
     spoken: bool,
+    thought: bool,
     /// The ids of its calls; empty where the provider gave none.
     calls: Vec<String>,
     finished: bool,
@@ -45,6 +46,11 @@ struct Choice {
 struct Event<'a> {
     #[serde(default)]
     index: u32,
+    #[serde(borrow)]
+    api_format: Option<Cow<'a, str>>,
+    /// Of `COHEREV2`.
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -96,6 +102,9 @@ impl Retell for Teller {
             Reading::Absent => {}
             usage => self.usage = usage,
         }
+        if let Some(id) = event.id.as_deref().filter(|_| self.chunks.id.is_empty()) {
+            id.clone_into(&mut self.chunks.id);
+        }
         if let Some(tier) = event.service_tier.as_deref().and_then(tier_name) {
             self.chunks.service_tier = Some(tier);
         }
@@ -141,17 +150,22 @@ impl Teller {
         if let Some(message) = event.message {
             let message: Message<'_> = serde_json::from_str(message.get())
                 .map_err(|error| malformed(&error, "a message of a choice"))?;
-            if let Some(thought) = message.reasoning_content.as_deref().filter(|thought| !thought.is_empty())
-            {
-                self.chunks.reasoning(out, index, thought);
+            // As with `COHERE`: what the last event of `COHEREV2` has whole, if it has it, has passed.
+            let repeats = whole && event.api_format.as_deref() == Some("COHEREV2");
+            if let Some(thought) = message.reasoning().filter(|_| !(repeats && choice.thought)) {
+                choice.thought = true;
+                self.chunks.reasoning(out, index, &thought);
             }
             for text in [message.text().as_deref(), message.refusal.as_deref()].into_iter().flatten() {
-                if !text.is_empty() {
+                if !text.is_empty() && (!repeats || !choice.spoken) {
                     self.chunks.text(out, index, text);
+                    choice.spoken = true;
                 }
             }
             let calls = message.tool_calls.as_deref().unwrap_or_default();
-            choice.calls((calls, said), index, &mut self.chunks, out)?;
+            if !repeats || choice.calls.is_empty() {
+                choice.calls((calls, said), index, &mut self.chunks, out)?;
+            }
         }
         if let Some(reason) = &event.finish_reason {
             choice.finished = true;
@@ -185,7 +199,7 @@ impl Choice {
     ) -> Result<(), Malformed> {
         for call in calls {
             let id = call.id.as_deref().unwrap_or_default();
-            let name = call.name.as_deref().unwrap_or_default();
+            let name = call.name();
             let known = match id {
                 "" if name.is_empty() => self.calls.len().checked_sub(1),
                 "" => None,

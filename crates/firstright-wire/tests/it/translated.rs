@@ -34,7 +34,7 @@ struct Dialect {
     meter: fn() -> StreamMeter,
 }
 
-const DIALECTS: [Dialect; 6] = [
+const DIALECTS: [Dialect; 7] = [
     Dialect {
         folder: "anthropic",
         request: |body| anthropic::request(body, "claude-sonnet-4-5", 4096),
@@ -90,6 +90,18 @@ const DIALECTS: [Dialect; 6] = [
         request: |body| {
             let endpoint = "ocid1.generativeaiendpoint.oc1.us-chicago-1.aaaa";
             oci::request(body, endpoint, 600, COMPARTMENT, ApiFormat::Cohere)
+        },
+        response: |body| oci::response(body, "cohere.command"),
+        stream: oci_stream,
+        refusal: oci::refusal,
+        read: read_chat,
+        meter: meter_chat,
+    },
+    Dialect {
+        folder: "oci-cohere-v2",
+        request: |body| {
+            let name = "cohere.command-a-vision-07-2025";
+            oci::request(body, name, 600, COMPARTMENT, ApiFormat::of(name))
         },
         response: |body| oci::response(body, "cohere.command"),
         stream: oci_stream,

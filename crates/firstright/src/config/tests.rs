@@ -76,3 +76,33 @@ fn fixed_headers_are_sent_and_hold_no_credential() {
         assert!(with(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn an_ocid_does_not_tell_the_format_and_a_name_does() {
+    let id = &world().deployments[0].id.clone();
+    let of = |more: &str| {
+        let text = format!("agreements = []\n[[deployment]]\nid = \"{id}\"\nurl = \"https://x\"\n{more}\n");
+        let endpoints = config(&text)?.endpoints(&world(), &[])?;
+        match &endpoints[0].as_ref().unwrap().dialect {
+            Dialect::Translated { language: Language::Oci { format, .. }, .. } => Ok(*format),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let oci = |name: &str, more: &str| {
+        of(&format!("dialect = 'oci'\ncompartment = 'ocid1.compartment.oc1..a'\nname = '{name}'\n{more}"))
+    };
+    let endpoint = "ocid1.generativeaiendpoint.oc1.us-chicago-1.a";
+    for (name, more, format) in [
+        ("cohere.command-a-vision-07-2025", "", ApiFormat::CohereV2),
+        ("cohere.command-r-plus", "", ApiFormat::Cohere),
+        ("cohere.command-r-plus", "api-format = 'cohere-v2'", ApiFormat::CohereV2),
+        (endpoint, "api-format = 'generic'", ApiFormat::Generic),
+        (endpoint, "api-format = 'cohere'", ApiFormat::Cohere),
+        (endpoint, "api-format = 'cohere-v2'", ApiFormat::CohereV2),
+    ] {
+        assert_eq!(oci(name, more), Ok(format), "{name} {more}");
+    }
+    assert!(oci(endpoint, "").unwrap_err().contains("`oci` needs an `api-format` too"));
+    assert!(oci(endpoint, "api-format = 'chat'").is_err());
+    assert!(of("api-format = 'cohere'").unwrap_err().contains("go with `oci` only"));
+}

@@ -184,6 +184,7 @@ pub fn config(
             .map_err(|error| format!("failed to write `{}`: {error}", file.display()))?;
         deployments.push(DeploymentConfig {
             compartment: None,
+            api_format: None,
             id: deployment.id.clone(),
             url: format!("http://{}{path}", cloud.address),
             dialect,

@@ -114,7 +114,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
             (Dialect::Anthropic, _) => Shape::Messages(messages::Events(meta)),
             (Dialect::Bedrock, _) => Shape::Converse(converse::Messages(meta)),
             (Dialect::Gemini, _) => Shape::Generate(generate::Events(meta)),
-            (Dialect::Oci, _) => Shape::Generic(generic::Events(meta)),
+            (Dialect::Oci, _) => Shape::Generic(generic::Events(meta, asked.format)),
             (_, Operation::Responses) => Shape::Responses(responses::Events::new(meta)),
             _ => Shape::Chat(chat::Chunks::new(meta, asked.include_usage, asked.called.clone())),
         };
@@ -137,7 +137,7 @@ async fn serve(shared: Arc<Shared>, operation: Operation, asked: &Asked, answer:
         (Dialect::Anthropic, _) => messages::whole(&meta, tokens),
         (Dialect::Bedrock, _) => converse::whole(&meta, tokens),
         (Dialect::Gemini, _) => generate::whole(&meta, tokens),
-        (Dialect::Oci, _) => generic::whole(&meta, tokens),
+        (Dialect::Oci, _) => generic::whole(&meta, tokens, asked.format),
         (_, Operation::Chat) => chat::whole(&meta, tokens, asked.called.as_ref()),
         (_, Operation::Responses) => responses::whole(&meta, tokens),
         (_, Operation::Embeddings) => {

@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::generic::Format;
 use super::tools::{self, Called};
 use super::vectors::{self, Words};
 
@@ -44,6 +45,8 @@ pub(super) struct Asked {
     pub(super) base64: bool,
     /// Whose words vectors are asked for in.
     pub(super) words: Words,
+    /// The language within a chat of Oracle's.
+    pub(super) format: Format,
     /// A tool is called instead of text written.
     pub(super) called: Option<Called>,
 }
@@ -111,6 +114,7 @@ struct Oci<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ServingMode {
+    serving_type: String,
     model_id: Option<String>,
     endpoint_id: Option<String>,
 }
@@ -179,6 +183,7 @@ pub(super) fn plain(
         dimensions: DEFAULT_DIMENSIONS,
         base64: false,
         words: Words::OpenAi,
+        format: Format::Generic,
         called: None,
     }
 }
@@ -187,12 +192,23 @@ fn oci(body: &[u8]) -> Result<Asked, String> {
     let body: Oci<'_> =
         serde_json::from_slice(body).map_err(|error| format!("failed to parse the body: {error}"))?;
     let chat = body.chat_request;
-    if chat.api_format != "GENERIC" || body.compartment_id.is_empty() {
-        return Err("the sandbox takes apiFormat GENERIC and a compartmentId".to_owned());
+    let format = match chat.api_format.as_str() {
+        "GENERIC" => Format::Generic,
+        "COHEREV2" => Format::CohereV2,
+        _ => return Err("the sandbox takes apiFormat GENERIC and COHEREV2".to_owned()),
+    };
+    if body.compartment_id.is_empty() {
+        return Err("compartmentId: must not be empty".to_owned());
     }
     between("numGenerations", chat.num_generations.unwrap_or(1), 1)?;
-    let model = body.serving_mode.model_id.or(body.serving_mode.endpoint_id);
-    Ok(plain(model, chat.is_stream, chat.messages.get(), chat.max_tokens.or(chat.max_completion_tokens)))
+    let ServingMode { serving_type, model_id, endpoint_id } = body.serving_mode;
+    let model = match serving_type.as_str() {
+        "ON_DEMAND" => model_id,
+        "DEDICATED" => endpoint_id,
+        _ => return Err(format!("servingMode: `{serving_type}` is no servingType")),
+    };
+    let max_tokens = chat.max_tokens.or(chat.max_completion_tokens);
+    Ok(Asked { format, ..plain(model, chat.is_stream, chat.messages.get(), max_tokens) })
 }
 
 fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
@@ -235,6 +251,7 @@ fn openai(operation: Operation, body: &[u8]) -> Result<Asked, String> {
         dimensions: between("dimensions", body.dimensions.unwrap_or(DEFAULT_DIMENSIONS), MAX_DIMENSIONS)?,
         base64: body.encoding_format.as_deref() == Some("base64"),
         words: Words::OpenAi,
+        format: Format::Generic,
         called,
     })
 }

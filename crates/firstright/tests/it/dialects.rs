@@ -31,10 +31,24 @@ pub struct Speaker {
     key: fn(&str) -> String,
 }
 
+impl Speaker {
+    /// What its deployment says beside its dialect.
+    pub fn more(&self) -> String {
+        match &self.language {
+            Language::Oci { format, .. } => {
+                let endpoint = self.model.starts_with("ocid1.") && *format == ApiFormat::CohereV2;
+                let format = if endpoint { "api-format = \"cohere-v2\"\n" } else { "" };
+                format!("compartment = \"{COMPARTMENT}\"\n{format}")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// The compartment that pays at Oracle.
 pub const COMPARTMENT: &str = "ocid1.compartment.oc1..a";
 
-pub static SPEAKERS: LazyLock<[Speaker; 4]> = LazyLock::new(|| {
+pub static SPEAKERS: LazyLock<[Speaker; 6]> = LazyLock::new(|| {
     [
         Speaker {
             language: Language::Anthropic,
@@ -61,6 +75,21 @@ pub static SPEAKERS: LazyLock<[Speaker; 4]> = LazyLock::new(|| {
             language: Language::Oci { compartment: COMPARTMENT.to_owned(), format: ApiFormat::Generic },
             dialect: Dialect::Oci,
             model: "meta.llama-3.3-70b-instruct",
+            prefix: "",
+            key: bearer,
+        },
+        Speaker {
+            language: Language::Oci { compartment: COMPARTMENT.to_owned(), format: ApiFormat::CohereV2 },
+            dialect: Dialect::Oci,
+            model: "cohere.command-a-vision-07-2025",
+            prefix: "",
+            key: bearer,
+        },
+        // Capacity that was committed to, by its endpoint.
+        Speaker {
+            language: Language::Oci { compartment: COMPARTMENT.to_owned(), format: ApiFormat::CohereV2 },
+            dialect: Dialect::Oci,
+            model: "ocid1.generativeaiendpoint.oc1.us-chicago-1.a",
             prefix: "",
             key: bearer,
         },

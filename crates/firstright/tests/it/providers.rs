@@ -312,10 +312,7 @@ fn speaking_of(speaker: &Speaker, clouds: sandbox::Running, prefix: &str, model:
         Language::Gemini => "gemini",
         Language::Oci { .. } => "oci",
     };
-    let pays = match &speaker.language {
-        Language::Oci { .. } => "compartment = \"ocid1.compartment.oc1..a\"\n".to_string(),
-        _ => String::new(),
-    };
+    let pays = speaker.more();
     let config = folder.write(
         "firstright.toml",
         &format!(

@@ -36,10 +36,36 @@ fn who_serves_follows_from_the_name() {
 }
 
 #[test]
+fn the_name_tells_the_format_unless_it_is_an_ocid() {
+    for (name, format) in [
+        ("cohere.command-r-plus-08-2024", ApiFormat::Cohere),
+        ("cohere.command-a-03-2025", ApiFormat::Cohere),
+        ("cohere.command-a-vision-07-2025", ApiFormat::CohereV2),
+        ("cohere.command-a-reasoning-08-2025", ApiFormat::CohereV2),
+        ("meta.llama-3.2-90b-vision-instruct", ApiFormat::Generic),
+    ] {
+        assert_eq!(ApiFormat::of(name), format, "{name}");
+    }
+}
+
+#[test]
+fn later_commands_are_told_whether_to_think_and_to_call() {
+    for (effort, kind) in [("none", "DISABLED"), ("low", "ENABLED"), ("high", "ENABLED")] {
+        let out = said(ApiFormat::CohereV2, "m", &with("reasoning_effort", json!(effort))).unwrap();
+        assert_eq!(out["chatRequest"]["thinking"], json!({ "type": kind }), "{effort}");
+    }
+    for (choice, kind) in [("auto", Value::Null), ("none", json!("NONE")), ("required", json!("REQUIRED"))] {
+        let out = said(ApiFormat::CohereV2, "m", &with("tool_choice", json!(choice))).unwrap();
+        assert_eq!(out["chatRequest"]["toolsChoice"], kind, "{choice}");
+    }
+}
+
+#[test]
 fn what_has_no_word_is_refused_by_name() {
     use ApiFormat::*;
     let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}]);
     let file = json!([{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]);
+    let sound = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}]}]);
     let union = json!([{"type": "function", "function": {"name": "f", "parameters":
         {"type": "object", "properties": {"a": {"anyOf": []}}}}}]);
     for (format, member, value) in [
@@ -60,6 +86,11 @@ fn what_has_no_word_is_refused_by_name() {
         (Cohere, "reasoning_effort", json!("low")),
         (Cohere, "service_tier", json!("priority")),
         (Cohere, "tools", union),
+        (CohereV2, "messages", sound),
+        (CohereV2, "n", json!(2)),
+        (CohereV2, "tool_choice", json!({"type": "function", "function": {"name": "f"}})),
+        (CohereV2, "parallel_tool_calls", json!(false)),
+        (CohereV2, "service_tier", json!("priority")),
     ] {
         let error = said(format, "m", &with(member, value)).unwrap_err();
         assert_eq!((error.code, error.param), ("unsupported_parameter", Some(member)), "{error}");

@@ -60,7 +60,7 @@ fn other_languages_have_their_own_words() {
         (Dialect::Gemini, r#"{"contents":"12345678"}"#, (None, false)),
         (
             Dialect::Oci,
-            r#"{"compartmentId":"c","servingMode":{"modelId":"m"},"chatRequest":{"apiFormat":"GENERIC","messages":"12345678","isStream":true,"maxTokens":6}}"#,
+            r#"{"compartmentId":"c","servingMode":{"servingType":"ON_DEMAND","modelId":"m"},"chatRequest":{"apiFormat":"GENERIC","messages":"12345678","isStream":true,"maxTokens":6}}"#,
             (Some(6), true),
         ),
     ];
@@ -76,7 +76,7 @@ fn other_languages_have_their_own_words() {
         (Dialect::Oci, r#"{"compartmentId":"c"}"#, "servingMode"),
         (
             Dialect::Oci,
-            r#"{"compartmentId":"c","servingMode":{},"chatRequest":{"apiFormat":"COHERE","messages":[]}}"#,
+            r#"{"compartmentId":"c","servingMode":{"servingType":"ON_DEMAND"},"chatRequest":{"apiFormat":"COHERE","messages":[]}}"#,
             "GENERIC",
         ),
     ] {

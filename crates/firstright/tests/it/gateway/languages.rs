@@ -5,7 +5,7 @@ use firstright_core::fact::{Ending, Fact, Source};
 use firstright_wire::language::Language;
 use serde_json::{Value, json};
 
-use crate::dialects::{COMPARTMENT, EMBEDDERS, Embedder, SPEAKERS, Speaker, cloud, embedding_cloud};
+use crate::dialects::{EMBEDDERS, Embedder, SPEAKERS, Speaker, cloud, embedding_cloud};
 use crate::world::{Folder, World, key_of};
 use firstright::config::hex_digest;
 
@@ -65,11 +65,7 @@ fn of(speaker: &Speaker) -> World {
         Language::Gemini => "gemini",
         Language::Oci { .. } => "oci",
     };
-    let more = match speaker.language {
-        Language::Oci { .. } => format!("compartment = \"{COMPARTMENT}\"\n"),
-        _ => String::new(),
-    };
-    world(dialect, cloud(speaker, |_| {}), speaker.model, speaker.prefix, &more)
+    world(dialect, cloud(speaker, |_| {}), speaker.model, speaker.prefix, &speaker.more())
 }
 
 fn question() -> Value {
