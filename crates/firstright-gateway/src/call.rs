@@ -25,6 +25,7 @@ use crate::bound::{self, Bound};
 use crate::endpoint::Endpoint;
 use crate::follow::{self, Pending};
 use crate::handler::{Handling, Unanswered};
+use crate::hedge::{Wish, is_second};
 use crate::keep::Alive;
 use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
@@ -64,6 +65,37 @@ pub(crate) struct Placed {
     model: ModelId,
 }
 
+/// An attempt that failed, and what the core said to that.
+pub(crate) struct Fallen {
+    open: OpenCall,
+    placed: Placed,
+    record: u64,
+    pub next: Option<Noted>,
+    /// The provider's own answer, for a request that it refused for the request's sake.
+    answer: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
+}
+
+impl Placed {
+    /// Where the decision sends the call, if it sends it anywhere.
+    pub(crate) fn of(noted: Noted) -> Option<Placed> {
+        let Noted { record, decision } = noted;
+        match decision.action {
+            Action::Serve { deployment, model, .. } => Some(Placed { record, decision, deployment, model }),
+            _ => None,
+        }
+    }
+}
+
+impl Fallen {
+    /// Tells the core.
+    pub(crate) fn of(mut open: OpenCall, placed: Placed, failed: Failed) -> Fallen {
+        let stepped = open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
+        let record = stepped.record;
+        let next = open.heed(record, stepped.decisions);
+        Fallen { open, placed, record, next, answer: failed.answer }
+    }
+}
+
 /// A good answer's head is here.
 struct Answered {
     response: upstream::Response,
@@ -85,7 +117,8 @@ impl Handling<'_> {
         let (call, held) = (self.arrival(principal, asked, bound), bound.reserved(principal.bounded));
         let attempt =
             async |open: &mut OpenCall, placed: &Placed| self.attempt(client, asked, open, placed).await;
-        let (open, placed, answered) = self.decided(asked, call, held, attempt).await?;
+        let wish = Wish::of(self, asked, &call, held);
+        let (open, placed, answered) = self.decided(asked, call, held, wish, attempt).await?;
         Ok(self.answer(client, principal, asked, open, &placed, answered).await?)
     }
 
@@ -103,7 +136,7 @@ impl Handling<'_> {
         let (call, held) = (self.arrival(principal, asked, bound), bound.reserved(false));
         let attempt =
             async |open: &mut OpenCall, placed: &Placed| self.dial_socket(asked, open, placed).await;
-        let (open, placed, raw) = self.decided(asked, call.clone(), held, attempt).await?;
+        let (open, placed, raw) = self.decided(asked, call.clone(), held, None, attempt).await?;
         let name = self.endpoint(&placed).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
         // It may have been placed under a newer law.
         let provider = self.newest().world.deployment(placed.deployment).provider;
@@ -118,7 +151,8 @@ impl Handling<'_> {
         asked: &Asked<'_>,
         call: Call,
         held: Reserved,
-        mut attempt: impl AsyncFnMut(&mut OpenCall, &Placed) -> Result<T, Failed>,
+        wish: Option<Box<Wish>>,
+        attempt: impl AsyncFn(&mut OpenCall, &Placed) -> Result<T, Failed>,
     ) -> Result<(OpenCall, Placed, T), Unanswered> {
         self.trail.deciding();
         let make = |id| Fact::CallArrived(Call { id, ..call });
@@ -128,36 +162,37 @@ impl Handling<'_> {
         let mut open = OpenCall::new(Arc::clone(self.engine), self.trail.clone(), id, held);
         let mut next = open.heed(stepped.record, stepped.decisions);
         loop {
-            let Some(Noted { record, decision }) = next else { return Err(No::undecided().into()) };
-            let placed = match &decision.action {
-                Action::Serve { deployment, model, .. } => {
-                    let (deployment, model) = (*deployment, *model);
-                    Placed { record, decision, deployment, model }
-                }
+            let Some(noted) = next else { return Err(No::undecided().into()) };
+            match &noted.decision.action {
                 Action::Queue { .. } => {
                     next = Some(open.queued(Alive::of(self.setup.keep_alive, asked)).await);
                     continue;
                 }
                 Action::Refuse { refusal, .. } => {
                     // A refusal is an answer too: it goes out once it is on record.
-                    self.engine.durable(record).await;
-                    let no = No::of(refusal, self.setup.world.model(asked.model), record);
+                    self.engine.durable(noted.record).await;
+                    let no = No::of(refusal, self.setup.world.model(asked.model), noted.record);
                     return Err(self.named(no, refusal).into());
                 }
-                _ => return Err(No::undecided().into()),
+                _ => {}
+            }
+            let placed = Placed::of(noted).ok_or_else(No::undecided)?;
+            let fallen = match &wish {
+                None => match attempt(&mut open, &placed).await {
+                    Ok(answered) => return Ok((open, placed, answered)),
+                    Err(failed) => Fallen::of(open, placed, failed),
+                },
+                // Boxed: what only some calls need is no part of every call.
+                Some(wish) => match Box::pin(self.race(open, placed, wish, &attempt)).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(fallen) => *fallen,
+                },
             };
-            match attempt(&mut open, &placed).await {
-                Ok(answered) => return Ok((open, placed, answered)),
-                Err(failed) => {
-                    let stepped =
-                        open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
-                    next = open.heed(stepped.record, stepped.decisions);
-                    if let Some(answer) = failed.answer.filter(|_| is_rejected(&next)) {
-                        let (status, headers, body) = *answer;
-                        self.engine.durable(stepped.record).await;
-                        return Err(Unanswered::Passed(self.passed_on(status, &headers, body, &placed)));
-                    }
-                }
+            (open, next) = (fallen.open, fallen.next);
+            if let Some(answer) = fallen.answer.filter(|_| is_rejected(&next)) {
+                let (status, headers, body) = *answer;
+                self.engine.durable(fallen.record).await;
+                return Err(Unanswered::Passed(self.passed_on(status, &headers, body, &fallen.placed)));
             }
         }
     }
@@ -192,7 +227,7 @@ impl Handling<'_> {
         let client = Client::new(PoolLimits::default());
         let mut renewed = false;
         loop {
-            let head = self.head_for(asked, &endpoint, &path, &[]);
+            let head = self.head_for(asked, &endpoint, &path, &[], open.traceparent());
             let mut head = head.map_err(|error| broken(error.to_string()))?;
             let used = endpoint.authorise(&client, &mut head, &[]).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
@@ -270,8 +305,8 @@ impl Handling<'_> {
         let Some(endpoint) = self.endpoint(placed) else {
             return Err(Failed::broken("no endpoint is configured for this deployment"));
         };
-        // Nothing leaves a holder before its release is on record.
-        if leaves_a_holder(&placed.decision) {
+        // Nothing leaves a holder before its release is on record, and nobody is paid twice before that is.
+        if leaves_a_holder(&placed.decision) || is_second(&placed.decision) {
             self.engine.durable(placed.record).await;
         }
         let operation = asked.route.operation;
@@ -281,7 +316,8 @@ impl Handling<'_> {
         loop {
             let said = self.said(asked, &endpoint, placed, inject)?;
             let body = if said.body.is_empty() { Vec::new() } else { vec![said.body.clone()] };
-            let head = self.head_for(asked, &endpoint, &said.path, &said.headers(&endpoint));
+            let head =
+                self.head_for(asked, &endpoint, &said.path, &said.headers(&endpoint), open.traceparent());
             let mut head = head.map_err(|error| Failed::broken(&error.to_string()))?;
             let used = endpoint.authorise(client, &mut head, &body).await;
             let used = used.map_err(|error| Failed::unauthorised(&error))?;
@@ -345,6 +381,7 @@ impl Handling<'_> {
         endpoint: &Endpoint,
         path: &str,
         own: &[(&str, &str)],
+        span: Option<[u8; 55]>,
     ) -> Result<RequestHead, BadHead> {
         let mut head = endpoint.head(asked.route.verb, path)?;
         for (name, value) in own {
@@ -354,7 +391,6 @@ impl Handling<'_> {
             endpoint.sets(name)
                 || !own.is_empty() && (*name == header::ACCEPT || own.iter().any(|(own, _)| name == own))
         };
-        let span = self.trail.traceparent();
         let traced = span.is_some() || Context::read(traceparent_of(asked.headers)).is_some();
         for (name, value) in asked.headers {
             let passes = match name.as_str() {

@@ -4,6 +4,7 @@
 //! No rule about who serves a request stands here.
 
 pub mod handler;
+mod hedge;
 pub mod setup;
 pub mod ready;
 pub mod capacity;

@@ -34,6 +34,8 @@ pub(crate) struct OpenCall {
     trail: Trail,
     pub id: CallId,
     state: State,
+    /// Its place among the attempts of its request.
+    nth: usize,
     /// What it is taken to use, for a settlement by count.
     pub reserved: Reserved,
     dialled: Option<Instant>,
@@ -79,6 +81,7 @@ impl OpenCall {
             trail,
             id,
             state: State::Closed,
+            nth: 0,
             reserved,
             dialled: None,
             first_byte: Duration::ZERO,
@@ -104,7 +107,15 @@ impl OpenCall {
     pub(crate) fn heed(&mut self, record: u64, decisions: Vec<Decision>) -> Option<Noted> {
         let own = decisions.into_iter().find(|decision| self.is_own(&decision.action))?;
         self.note(&own.action);
-        self.trail.decided(record, &own);
+        self.nth = self.trail.decided(record, &own);
+        Some(Noted { record, decision: own })
+    }
+
+    /// The same for a second attempt beside another's: what is known of the request stays as it is.
+    pub(crate) fn heed_beside(&mut self, record: u64, decisions: Vec<Decision>) -> Option<Noted> {
+        let own = decisions.into_iter().find(|decision| self.is_own(&decision.action))?;
+        self.note(&own.action);
+        self.nth = self.trail.hedged(record, &own);
         Some(Noted { record, decision: own })
     }
 
@@ -119,7 +130,7 @@ impl OpenCall {
         };
         self.note(&noted.decision.action);
         self.trail.waited(since);
-        self.trail.decided(noted.record, &noted.decision);
+        self.nth = self.trail.decided(noted.record, &noted.decision);
         noted
     }
 
@@ -139,7 +150,7 @@ impl OpenCall {
     /// The request is about to leave for a provider.
     pub(crate) fn dialling(&mut self) {
         self.dialled = Some(Instant::now());
-        self.trail.dialling();
+        self.trail.dialling(self.nth);
         self.counted = Usage::default();
         self.observed = None;
         self.tier = Tier::Default;
@@ -161,12 +172,31 @@ impl OpenCall {
         head.await
     }
 
+    /// The other of two attempts was answered: this one is settled by count like one whose caller went away, and the core
+    /// is told how long a stream was awaited in vain.
+    pub(crate) fn give_up(mut self, stream: bool) {
+        if self.state != State::Serving {
+            return;
+        }
+        if let Some(dialled) = self.dialled.filter(|_| stream) {
+            let waited = Span(u64::try_from(dialled.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            self.engine.submit(&Fact::AnswerAwaited { call: self.id, waited });
+        }
+        self.trail.gave_up(self.nth);
+        self.close(None, Ending::Abandoned);
+    }
+
+    /// What a provider is told of the trace, if there is one.
+    pub(crate) fn traceparent(&self) -> Option<[u8; 55]> {
+        self.trail.traceparent(self.nth)
+    }
+
     /// The first byte of an answer is here: from now on the input counts as used.
     pub(crate) fn answered(&mut self) {
         self.first_byte = self.dialled.map_or(Duration::ZERO, |dialled| dialled.elapsed());
         self.counted.input = self.reserved.input;
         self.counted.requests = 1;
-        self.trail.answered();
+        self.trail.answered(self.nth);
     }
 
     /// The answer names its tier. Where that tells the capacity, the default one is pay-as-you-go: what was sent to
@@ -188,7 +218,7 @@ impl OpenCall {
         evidence: Digest,
     ) -> Stepped {
         self.state = State::Closed;
-        self.trail.failed(kind, status);
+        self.trail.failed(self.nth, kind, status);
         self.trail.deciding();
         let failure = Failure { kind, status, retry_after, evidence };
         self.engine.submit(&Fact::AttemptFailed { call: self.id, failure })
@@ -212,6 +242,12 @@ impl OpenCall {
 
     /// The call ended. Without the provider's usage, or with one that cannot be true, it is settled by count.
     pub(crate) fn settle(&mut self, usage: Option<Usage>, ending: Ending) -> Stepped {
+        let (usage, stepped) = self.close(usage, ending);
+        self.trail.settled(self.nth, usage, ending, &stepped.decisions);
+        stepped
+    }
+
+    fn close(&mut self, usage: Option<Usage>, ending: Ending) -> (Usage, Stepped) {
         self.state = State::Closed;
         let usage = usage.filter(|usage| self.believes(usage));
         let (usage, source) = match usage {
@@ -221,9 +257,7 @@ impl OpenCall {
         let first_byte = Span(u64::try_from(self.first_byte.as_nanos()).unwrap_or(u64::MAX));
         let (call, observed, tier) = (self.id, self.observed, self.tier);
         let fact = Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed };
-        let stepped = self.engine.submit(&fact);
-        self.trail.settled(usage, ending, &stepped.decisions);
-        stepped
+        (usage, self.engine.submit(&fact))
     }
 }
 

@@ -50,7 +50,7 @@ impl Broker {
         let Some(open) = state.calls.get(&call.id) else { return };
         let patience = super::waiting::patience(state, open);
         let asked = Asked::Call { call: open, model: call.model, patience };
-        let mut grounds = match decide(state, at, &plan, &asked) {
+        let grounds = match decide(state, at, &plan, &asked) {
             Ruling::Placed { candidate, title, mut grounds, .. } => {
                 let (place, model, reserved) = (candidate.place, call.model, open.need());
                 grounds.push(Ground::Hedges(first));
@@ -69,7 +69,6 @@ impl Broker {
             }
             Ruling::Ask { .. } | Ruling::Awaited => vec![],
         };
-        grounds.push(Ground::Hedges(first));
         self.end(call.id);
         refuse(out, call.id, Refusal::Unhedged, grounds);
     }

@@ -44,8 +44,20 @@ pub(super) fn class(operation: Option<Operation>) -> usize {
 }
 
 /// What came of an attempt at a provider.
-pub(super) const ATTEMPTS: [&str; 8] =
-    ["ok", "throttled", "server-error", "unreachable", "timed-out", "unauthorised", "rejected", "unsuitable"];
+pub(super) const ATTEMPTS: [&str; 9] = [
+    "ok",
+    "throttled",
+    "server-error",
+    "unreachable",
+    "timed-out",
+    "unauthorised",
+    "rejected",
+    "unsuitable",
+    "given-up",
+];
+
+/// The place of an attempt that was given up, because another beside it was answered first.
+pub(super) const GIVEN_UP: usize = 8;
 
 /// The place of a failure in [`ATTEMPTS`].
 pub(super) fn failure(kind: FailureKind) -> usize {

@@ -43,8 +43,11 @@ pub(super) fn write(out: &mut Vec<u8>, telemetry: &Telemetry, names: &Names, sto
     if let Some(waited) = story.waited {
         line.millis("waited-ms", nanos(waited));
     }
-    if let Some(last) = story.attempts.last() {
+    if let Some(last) = story.served() {
         line.number("attempts", story.attempts.len() as u64);
+        if story.hedged() {
+            line.flag("hedged", true);
+        }
         if let Some(name) = names.deployment(last.deployment) {
             line.text("deployment", &name.id);
             line.text("provider", &name.provider);

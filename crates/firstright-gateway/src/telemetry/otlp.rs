@@ -203,7 +203,9 @@ impl Ended {
                 }
             }
             attributes.push(text("gen_ai.request.model", names.model(attempt.model)));
-            match (attempt.failure, &story.usage) {
+            attributes.extend(attempt.second.then(|| text("firstright.beside", "first")));
+            attributes.extend(attempt.given_up.then(|| text("firstright.ending", "given-up")));
+            match (attempt.failure, story.usage.as_ref().filter(|_| !attempt.given_up)) {
                 (Some(failure), _) => {
                     attributes.push(text("error.type", codes::ATTEMPTS[codes::failure(failure)]));
                     attributes.push(number("http.response.status_code", u64::from(attempt.status)));

@@ -226,10 +226,10 @@ fn a_request_is_counted_once_and_costs_little() {
         trail.asked_by(tenant, "key", Some(Operation::ChatCompletions));
         trail.asked_for(model, true);
         trail.deciding();
-        trail.decided(record, &served);
-        trail.dialling();
-        trail.answered();
-        trail.settled(usage, Ending::Complete, &[]);
+        let nth = trail.decided(record, &served);
+        trail.dialling(nth);
+        trail.answered(nth);
+        trail.settled(nth, usage, Ending::Complete, &[]);
         trail.said(200, None);
     }
     println!("{} ns of the processor for each request", (processor_nanos() - began) / u64::from(MANY));

@@ -48,6 +48,8 @@ pub(crate) struct Story {
     /// When the last decision was asked for, and how long it took, a wait included.
     pub decided: Option<(Instant, Duration)>,
     pub attempts: Vec<Attempted>,
+    /// Which of the attempts was answered, or else is the last of which that can be said.
+    served: Option<usize>,
     pub spilled: bool,
     pub usage: Option<Usage>,
     pub ending: Option<Ending>,
@@ -70,6 +72,19 @@ pub(crate) struct Attempted {
     pub took: Option<Duration>,
     pub failure: Option<FailureKind>,
     pub status: u16,
+    /// The record that it was decided by.
+    record: u64,
+    /// A second attempt beside another.
+    pub second: bool,
+    /// The other of two was answered first.
+    pub given_up: bool,
+}
+
+impl Attempted {
+    /// The place of what came of it in [`codes::ATTEMPTS`].
+    fn outcome(&self) -> usize {
+        if self.given_up { codes::GIVEN_UP } else { self.failure.map_or(0, codes::failure) }
+    }
 }
 
 impl Trail {
@@ -100,6 +115,7 @@ impl Trail {
             deciding: None,
             decided: None,
             attempts: Vec::new(),
+            served: None,
             spilled: false,
             usage: None,
             ending: None,
@@ -122,8 +138,8 @@ impl Trail {
         other
     }
 
-    fn note(&self, note: impl FnOnce(&mut Story)) {
-        note(&mut self.0.borrow_mut());
+    fn note<T>(&self, note: impl FnOnce(&mut Story) -> T) -> T {
+        note(&mut self.0.borrow_mut())
     }
 
     /// Who asks, and which operation it is. The key's name goes to the log alone.
@@ -150,33 +166,24 @@ impl Trail {
         self.note(|story| story.deciding = Some(Instant::now()));
     }
 
-    /// A decision about its call was made.
-    pub(crate) fn decided(&self, record: u64, decision: &Decision) {
+    /// A decision about its call was made. Gives the place of its attempt, if it is sent somewhere.
+    pub(crate) fn decided(&self, record: u64, decision: &Decision) -> usize {
         self.note(|story| {
             story.record = Some(record);
             story.decided = story.deciding.map(|since| (since, since.elapsed()));
-            let meters = &story.telemetry.meters;
-            for word in decision.codes() {
-                if let Some(place) = GROUNDS.iter().position(|ground| *ground == word) {
-                    meters.grounds[place].add(1);
-                }
-                if story.words.len() < MAX_WORDS && !story.words.contains(&word) {
-                    story.words.push(word);
-                }
+            story.attempt(record, decision)
+        })
+    }
+
+    /// A decision about a second attempt was made, while the first goes on.
+    pub(crate) fn hedged(&self, record: u64, decision: &Decision) -> usize {
+        self.note(|story| {
+            let nth = story.attempt(record, decision);
+            if let (Action::Serve { .. }, Some(attempt)) = (&decision.action, story.attempts.get_mut(nth)) {
+                attempt.second = true;
             }
-            if let Action::Serve { deployment, model, title, .. } = &decision.action {
-                story.attempts.push(Attempted {
-                    deployment: *deployment,
-                    model: *model,
-                    spills: !title.releases().is_empty(),
-                    span: new_span(),
-                    began: Instant::now(),
-                    took: None,
-                    failure: None,
-                    status: 0,
-                });
-            }
-        });
+            nth
+        })
     }
 
     /// It waited for room.
@@ -190,18 +197,18 @@ impl Trail {
     }
 
     /// The attempt's head is written now. What comes before (tokens, the disk) is not the provider's time.
-    pub(crate) fn dialling(&self) {
+    pub(crate) fn dialling(&self, nth: usize) {
         self.note(|story| {
-            if let Some(attempt) = story.attempts.last_mut() {
+            if let Some(attempt) = story.attempts.get_mut(nth) {
                 attempt.began = Instant::now();
             }
         });
     }
 
     /// The attempt failed.
-    pub(crate) fn failed(&self, kind: FailureKind, status: u16) {
+    pub(crate) fn failed(&self, nth: usize, kind: FailureKind, status: u16) {
         self.note(|story| {
-            if let Some(attempt) = story.attempts.last_mut() {
+            if let Some(attempt) = story.attempts.get_mut(nth) {
                 attempt.took = Some(attempt.began.elapsed());
                 (attempt.failure, attempt.status) = (Some(kind), status);
             }
@@ -209,15 +216,29 @@ impl Trail {
     }
 
     /// The head of a good answer is here.
-    pub(crate) fn answered(&self) {
-        self.note(|story| story.first_byte = Some(story.began.elapsed()));
+    pub(crate) fn answered(&self, nth: usize) {
+        self.note(|story| {
+            story.first_byte = Some(story.began.elapsed());
+            story.served = Some(nth);
+            story.record = story.attempts.get(nth).map(|attempt| attempt.record).or(story.record);
+        });
+    }
+
+    /// The other of two attempts was answered first.
+    pub(crate) fn gave_up(&self, nth: usize) {
+        self.note(|story| {
+            if let Some(attempt) = story.attempts.get_mut(nth) {
+                attempt.took = Some(attempt.began.elapsed());
+                attempt.given_up = true;
+            }
+        });
     }
 
     /// The call is settled.
-    pub(crate) fn settled(&self, usage: Usage, ending: Ending, decisions: &[Decision]) {
+    pub(crate) fn settled(&self, nth: usize, usage: Usage, ending: Ending, decisions: &[Decision]) {
         self.note(|story| {
             (story.usage, story.ending) = (Some(usage), Some(ending));
-            if let Some(attempt) = story.attempts.last_mut() {
+            if let Some(attempt) = story.attempts.get_mut(nth) {
                 attempt.took = Some(attempt.began.elapsed());
             }
             let native = |decision: &Decision| decision.grounds.contains(&Ground::NativeSpill);
@@ -231,10 +252,10 @@ impl Trail {
     }
 
     /// What a provider is told of the trace, if there is one.
-    pub(crate) fn traceparent(&self) -> Option<[u8; 55]> {
+    pub(crate) fn traceparent(&self, nth: usize) -> Option<[u8; 55]> {
         let story = self.0.borrow();
         let context = story.context?;
-        let span = story.attempts.last().map_or(context.span, |attempt| attempt.span);
+        let span = story.attempts.get(nth).map_or(context.span, |attempt| attempt.span);
         Some(context.header(span))
     }
 }
@@ -243,6 +264,47 @@ impl Story {
     /// The status that the client was told.
     pub(super) fn told(&self) -> u16 {
         if self.kept { 200 } else { self.status }
+    }
+}
+
+impl Story {
+    /// Notes a decision, and the attempt that it leads to: gives its place.
+    fn attempt(&mut self, record: u64, decision: &Decision) -> usize {
+        let meters = &self.telemetry.meters;
+        for word in decision.codes() {
+            if let Some(place) = GROUNDS.iter().position(|ground| *ground == word) {
+                meters.grounds[place].add(1);
+            }
+            if self.words.len() < MAX_WORDS && !self.words.contains(&word) {
+                self.words.push(word);
+            }
+        }
+        if let Action::Serve { deployment, model, title, .. } = &decision.action {
+            self.attempts.push(Attempted {
+                deployment: *deployment,
+                model: *model,
+                spills: !title.releases().is_empty(),
+                span: new_span(),
+                began: Instant::now(),
+                took: None,
+                failure: None,
+                status: 0,
+                record,
+                second: false,
+                given_up: false,
+            });
+        }
+        self.attempts.len().saturating_sub(1)
+    }
+
+    /// The attempt that was answered, or the last if none was.
+    pub(super) fn served(&self) -> Option<&Attempted> {
+        self.served.map_or_else(|| self.attempts.last(), |nth| self.attempts.get(nth))
+    }
+
+    /// Was it tried a second time beside the first attempt?
+    pub(super) fn hedged(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.second)
     }
 }
 
@@ -278,10 +340,10 @@ impl Telemetry {
         }
         for attempt in &story.attempts {
             let Some(name) = names.deployment(attempt.deployment) else { continue };
-            name.of.attempts[attempt.failure.map_or(0, codes::failure)].add(1);
-            name.of.spills.add(u64::from(attempt.spills && attempt.failure.is_none()));
+            name.of.attempts[attempt.outcome()].add(1);
+            name.of.spills.add(u64::from(attempt.spills && attempt.outcome() == 0));
         }
-        if let Some(served) = story.attempts.last().filter(|one| one.failure.is_none())
+        if let Some(served) = story.served().filter(|one| one.failure.is_none())
             && let Some(name) = names.deployment(served.deployment)
         {
             for (counter, many) in name.of.tokens.iter().zip(tokens.unwrap_or_default()) {

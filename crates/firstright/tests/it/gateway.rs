@@ -6,6 +6,7 @@ mod rights;
 mod faults;
 mod leaving;
 mod keeping;
+mod hedging;
 mod load;
 mod garbage;
 mod hostile;

@@ -16,7 +16,7 @@ use crate::world::{Book, Http, Recorder, Reply, World, ask, ask_stream, until};
 const MODEL: &str = "gpt-4o";
 
 /// The operator, who speaks with the admin API.
-struct Admin<'w>(&'w World);
+pub(super) struct Admin<'w>(pub(super) &'w World);
 
 impl Admin<'_> {
     fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
@@ -36,7 +36,7 @@ impl Admin<'_> {
     }
 
     /// Makes a key and says it.
-    fn key(&self, body: &Value) -> String {
+    pub(super) fn key(&self, body: &Value) -> String {
         let mut body = body.clone();
         body["kind"] = json!("key");
         self.account(&body).json()["key"].as_str().unwrap().to_string()

@@ -135,6 +135,40 @@ fn the_access_log_has_a_line_of_json_for_each_request_and_neither_prompts_nor_se
     world.stop();
 }
 
+/// Two attempts of one request: one line, which says who answered, and each is counted as what became of it.
+#[test]
+fn a_second_attempt_is_told_of() {
+    let hedges = ("[[tenant]]\nid = \"open\"\n", "[[tenant]]\nid = \"open\"\nhedge-after = \"50ms\"\n");
+    let section = "[telemetry]\naccess-log = \"file\"\naccess-log-file = \"access.log\"";
+    let world = World::with(&[hedges], section, |_| {});
+    let slow = json!({ "brown-out": { "slow_percent": 10_000_000, "error_percent": 0, "status": 500 } });
+    world.fault("azure", None, slow);
+    let reply = world.chat("open", &ask("gpt-4o"));
+    let path = world.folder.0.join("access.log");
+    let read = || std::fs::read_to_string(&path).unwrap_or_default();
+    until("a line is written", || read().lines().count() == 1);
+    let line: Value = serde_json::from_str(read().trim()).unwrap();
+    for (key, expected) in [
+        ("hedged", json!(true)),
+        ("attempts", json!(2)),
+        ("deployment", json!("oracle-gpt-4o")),
+        ("decision", json!(reply.decision())),
+        ("ending", json!("complete")),
+    ] {
+        assert_eq!(line[key], expected, "{key}: {line}");
+    }
+    let metrics = metrics(&world);
+    for name in [
+        "firstright_attempts_total{deployment=\"azure-ptu\",outcome=\"given-up\"}",
+        "firstright_attempts_total{deployment=\"oracle-gpt-4o\",outcome=\"ok\"}",
+        "firstright_grounds_total{ground=\"hedges\"}",
+        "firstright_tenant_requests_total{tenant=\"open\",outcome=\"ok\"}",
+    ] {
+        assert_eq!(metrics.get(name), Some(&1.0), "{name} in {metrics:#?}");
+    }
+    world.stop();
+}
+
 /// A collector: takes what it is sent, and keeps it.
 struct Collector {
     address: SocketAddr,
