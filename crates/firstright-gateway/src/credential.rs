@@ -7,6 +7,7 @@
 
 mod clock;
 mod grant;
+mod role;
 mod sign;
 mod tokens;
 
@@ -20,7 +21,9 @@ use crate::upstream::{BadHead, Client, RequestHead, SendErrorKind, Target};
 
 pub(crate) use clock::clock_ahead_s;
 pub use grant::{Grant, Subject, TokenUrl};
+pub use role::{Authorization, AwsRole, AwsSource};
 pub use sign::{AwsKey, BadKey, OciKey, SigningKey, thumbprint};
+use tokens::Held;
 pub use tokens::Tokens;
 
 /// A clock that is off by more than this, in seconds, is told of: AWS and Oracle take five minutes, and a Date header is
@@ -64,7 +67,7 @@ impl std::fmt::Debug for Secret {
 pub enum Proof {
     /// A header with this name and value.
     Header(HeaderName, Secret),
-    /// A token that is fetched and renewed.
+    /// A token that is fetched and renewed, or the keys of a role at AWS, which sign.
     Tokens(Arc<Tokens>),
     /// Oracle's request signature.
     Oci(Arc<OciKey>),
@@ -170,7 +173,7 @@ impl std::fmt::Display for Skew {
 /// What is known of a credential, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// In one word: `header`, `token`, `oci-signature` or `aws-signature`.
+    /// In one word: `header`, `token`, `aws-role`, `oci-signature` or `aws-signature`.
     pub kind: &'static str,
     /// For a token: seconds until it ends; none if there is none.
     pub ends_in_s: Option<u64>,
@@ -227,9 +230,12 @@ impl Credential {
         match &self.proof {
             Proof::Header(name, secret) => head.header(name.as_str(), &secret.0).map(drop),
             Proof::Tokens(tokens) => {
-                let (bearer, number) = tokens.bearer(client).await?;
+                let (held, number) = tokens.held(client).await?;
                 used.token = Some(number);
-                head.header("authorization", &bearer.0).map(drop)
+                match held {
+                    Held::Bearer(bearer) => head.header("authorization", &bearer.0).map(drop),
+                    Held::Key(key) => key.sign(head, target.authority(), body, tokens.clock.now_s()),
+                }
             }
             Proof::Oci(key) => key.sign(head, target.authority(), body, key.clock.now_s()),
             Proof::Aws(key) => key.sign(head, target.authority(), body, key.clock.now_s()),
@@ -243,6 +249,12 @@ impl Credential {
     pub fn renew(&self, used: Used, status: StatusCode, headers: &HeaderMap) -> bool {
         let (unauthorised, forbidden) = (StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN);
         let clock = match &self.proof {
+            Proof::Tokens(tokens) if tokens.is_role() => {
+                if used.token.is_some_and(|number| has_ended(headers) && tokens.renew(number)) {
+                    return true;
+                }
+                &tokens.clock
+            }
             Proof::Tokens(tokens) => {
                 return status == unauthorised && used.token.is_some_and(|number| tokens.renew(number));
             }
@@ -291,6 +303,13 @@ impl Credential {
             Proof::Aws(key) => plain("aws-signature", key.clock.ahead_s()),
         }
     }
+}
+
+/// Does AWS say with its refusal that the keys are not good any more? A right that is missing is another matter: new keys
+/// would have it as little.
+fn has_ended(headers: &HeaderMap) -> bool {
+    let told = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId"].iter().any(|ended| told.starts_with(ended))
 }
 
 impl Bound {

@@ -25,7 +25,7 @@ pub enum Dialect {
         /// The API version, for example `2024-10-21`.
         version: String,
     },
-    /// Another one, which is translated. It knows chats only.
+    /// Another one, which is translated. It knows chats, and some know embeddings.
     Translated {
         /// What stands before the language's own path, without a slash at its end.
         prefix: String,

@@ -24,6 +24,8 @@ use crate::accounts::wire::AccountBody;
 
 use auth::{AuthConfig, Proofs};
 
+pub(crate) use auth::AwsConfig;
+
 pub use operating::TlsConfig;
 pub use telemetry::{AccessLogName, OtlpSection, TelemetryConfig};
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use firstright_wire::auth::token::{self, Ask};
 use firstright_wire::auth::{base64, jwt};
 
+use super::role::read;
 use super::{AuthError, Secret, SigningKey};
 use crate::upstream::Target;
 
@@ -98,13 +99,7 @@ impl Grant {
                         let said = jwt::entra(client_id, thumbprint, &url.url, &draw_id()?, now_s);
                         entra(token::Proof::Assertion(&signed(key, &said)?))
                     }
-                    Subject::Federated(file) => {
-                        let shown = file.display();
-                        let text = std::fs::read_to_string(file).map_err(|error| {
-                            AuthError::Proof(format!("failed to read `{shown}`: {error}"))
-                        })?;
-                        entra(token::Proof::Assertion(text.trim()))
-                    }
+                    Subject::Federated(file) => entra(token::Proof::Assertion(&read(file)?)),
                 }
             }
             Grant::AzureMetadata { resource, client_id } => {

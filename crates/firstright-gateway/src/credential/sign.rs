@@ -230,6 +230,11 @@ impl AwsKey {
         head.header("authorization", value.as_bytes()).map(drop)
     }
 
+    /// Its id, which is no secret.
+    pub(super) fn id(&self) -> &str {
+        &self.access_key_id
+    }
+
     /// What is not to be shown.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         std::iter::once(&self.secret).chain(&self.session_token).cloned().collect()

@@ -8,12 +8,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use firstright_wire::auth::token::{self, MAX_ANSWER_BYTES, Token};
+use bytes::Bytes;
+use firstright_wire::auth::token::{self, Ask, MAX_ANSWER_BYTES, Refused};
+use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::clock::{Clock, skew_of};
-use super::{AuthError, Grant, Health, Secret, TokenUrl};
+use super::clock::{Clock, clock_ahead_s, skew_of};
+use super::{AuthError, AwsKey, AwsRole, Grant, Health, Secret, TokenUrl};
 use crate::upstream::{Budgets, Client, RequestHead};
 
 /// How long a fetch may take. Metadata services take seconds on a young machine.
@@ -32,20 +34,44 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Between two renewals because of a refusal: a provider that refuses every token is not asked with a new one each time.
 const BETWEEN_FORCED: Duration = Duration::from_secs(10);
 
-/// The token of one grant, shared by all threads and by all deployments that use the grant.
+/// The token of one grant, or the keys of one role, shared by all threads and by all deployments that use it.
 #[derive(Debug)]
 pub struct Tokens {
-    grant: Grant,
+    right: Right,
     url: TokenUrl,
-    clock: Clock,
+    pub(super) clock: Clock,
     state: Mutex<State>,
     /// Told whenever a fetch has ended.
     ended: watch::Sender<()>,
 }
 
+/// By what right something is given.
+#[derive(Debug, PartialEq, Eq)]
+enum Right {
+    Token(Grant),
+    Keys(AwsRole),
+}
+
+/// What proves, while it holds.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// A header's value.
+    Bearer(Secret),
+    /// A role's key, which signs.
+    Key(Arc<AwsKey>),
+}
+
+/// An answer of the endpoint, and the time by its own clock, or ours if it says none, in seconds since 1970.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+    pub now_s: u64,
+    headers: HeaderMap,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<Kept>,
     flying: bool,
     failure: Option<Failure>,
     /// When a refusal last had a token renewed.
@@ -55,8 +81,8 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Held {
-    bearer: Secret,
+struct Kept {
+    held: Held,
     number: u64,
     renew_at: Instant,
     end: Instant,
@@ -71,9 +97,9 @@ struct Failure {
 
 /// What a call finds.
 enum Look {
-    Good(Secret, u64),
+    Good(Held, u64),
     /// Good, but the caller is to fetch the next one.
-    Due(Secret, u64),
+    Due(Held, u64),
     /// Nothing good, and the caller is to fetch.
     Fetch,
     /// Nothing good, and somebody fetches already.
@@ -84,24 +110,51 @@ enum Look {
 impl Tokens {
     /// Nothing is fetched before it is needed.
     pub fn new(grant: Grant, url: TokenUrl) -> Arc<Tokens> {
+        Self::by(Right::Token(grant), url)
+    }
+
+    /// The same for the keys of a role.
+    pub fn of_role(role: AwsRole, url: TokenUrl) -> Arc<Tokens> {
+        Self::by(Right::Keys(role), url)
+    }
+
+    fn by(right: Right, url: TokenUrl) -> Arc<Tokens> {
         let (clock, state, ended) = (Clock::default(), Mutex::default(), watch::channel(()).0);
-        Arc::new(Tokens { grant, url, clock, state, ended })
+        Arc::new(Tokens { right, url, clock, state, ended })
     }
 
     /// Are they given by the same right, at the same place?
     pub(super) fn is_same(&self, other: &Tokens) -> bool {
-        self.grant == other.grant && self.url == other.url
+        self.right == other.right && self.url == other.url
     }
 
-    /// The header's value, and the token's number.
-    pub(super) async fn bearer(self: &Arc<Self>, client: &Client) -> Result<(Secret, u64), AuthError> {
+    /// Are they the keys of a role?
+    pub fn is_role(&self) -> bool {
+        matches!(self.right, Right::Keys(_))
+    }
+
+    /// The id of the key that signs, while there is one.
+    pub fn key_id(&self) -> Option<String> {
+        match &self.state().held.as_ref()?.held {
+            Held::Bearer(_) => None,
+            Held::Key(key) => Some(key.id().to_owned()),
+        }
+    }
+
+    /// The path of the endpoint.
+    pub(super) fn path(&self) -> &str {
+        &self.url.path
+    }
+
+    /// What proves, and its number.
+    pub(super) async fn held(self: &Arc<Self>, client: &Client) -> Result<(Held, u64), AuthError> {
         let mut listening = None;
         loop {
             match self.look() {
-                Look::Good(bearer, number) => return Ok((bearer, number)),
-                Look::Due(bearer, number) => {
+                Look::Good(held, number) => return Ok((held, number)),
+                Look::Due(held, number) => {
                     self.fly(client);
-                    return Ok((bearer, number));
+                    return Ok((held, number));
                 }
                 Look::Failed(error) => return Err(error),
                 Look::Fetch => {
@@ -125,13 +178,13 @@ impl Tokens {
         let mut state = self.state();
         let may_fetch = !state.flying && state.failure.as_ref().is_none_or(|failure| now >= failure.again);
         match &state.held {
-            Some(held) if now < held.end => {
-                let (bearer, number) = (held.bearer.clone(), held.number);
-                if now < held.renew_at || !may_fetch {
-                    return Look::Good(bearer, number);
+            Some(kept) if now < kept.end => {
+                let (held, number) = (kept.held.clone(), kept.number);
+                if now < kept.renew_at || !may_fetch {
+                    return Look::Good(held, number);
                 }
                 state.flying = true;
-                Look::Due(bearer, number)
+                Look::Due(held, number)
             }
             _ if state.flying => Look::Wait,
             _ => match &state.failure {
@@ -154,9 +207,25 @@ impl Tokens {
         });
     }
 
-    async fn fetch(&self, client: &Client) -> Result<Token, AuthError> {
-        let (host, now_s) = (self.url.target.host().to_owned(), self.clock.now_s());
-        let ask = self.grant.ask(&self.url, now_s)?;
+    /// What is given, and for how many seconds it holds.
+    async fn fetch(&self, client: &Client) -> Result<(Held, u64), AuthError> {
+        match &self.right {
+            Right::Keys(role) => {
+                role.keys(self, client).await.map(|(key, lifetime_s)| (Held::Key(key), lifetime_s))
+            }
+            Right::Token(grant) => {
+                let now_s = self.clock.now_s();
+                let answer = self.send(grant.ask(&self.url, now_s)?, client).await?;
+                let token = token::answer(answer.status, &answer.body, now_s)
+                    .map_err(|refused| self.refused(refused, &answer))?;
+                Ok((Held::Bearer(Secret::bearer(&token.access_token)), token.lifetime_s))
+            }
+        }
+    }
+
+    /// Asks the endpoint, and no other.
+    pub(super) async fn send(&self, ask: Ask, client: &Client) -> Result<Answer, AuthError> {
+        let host = self.url.target.host().to_owned();
         let mut head =
             RequestHead::new(ask.method, &self.url.target, &ask.target).map_err(AuthError::Head)?;
         for (name, value) in &ask.headers {
@@ -167,28 +236,33 @@ impl Tokens {
         let mut response =
             sent.map_err(|error| AuthError::Unreachable { host: host.clone(), at: error.kind })?;
         let read = response.body.read_whole(MAX_ANSWER_BYTES).await;
-        let body = read.map_err(|_| AuthError::Cut { host: host.clone() })?;
-        token::answer(response.status.as_u16(), &body, now_s).map_err(|refused| {
-            // The next assertion is made for their time.
-            self.clock.learn(&response.headers);
-            AuthError::Refused { host, refused, skew_s: skew_of(&response.headers) }
-        })
+        let body = read.map_err(|_| AuthError::Cut { host })?;
+        let ahead_s = clock_ahead_s(&response.headers).unwrap_or(0);
+        let now_s = super::clock::now_s().saturating_add_signed(ahead_s);
+        Ok(Answer { status: response.status.as_u16(), body, now_s, headers: response.headers })
     }
 
-    fn land(&self, outcome: Result<Token, AuthError>) {
+    /// What it means that the endpoint gave nothing.
+    pub(super) fn refused(&self, refused: Refused, answer: &Answer) -> AuthError {
+        // The next assertion is made for their time.
+        self.clock.learn(&answer.headers);
+        let host = self.url.target.host().to_owned();
+        AuthError::Refused { host, refused, skew_s: skew_of(&answer.headers) }
+    }
+
+    fn land(&self, outcome: Result<(Held, u64), AuthError>) {
         let now = Instant::now();
         let mut state = self.state();
         state.flying = false;
         match outcome {
-            Ok(token) => {
+            Ok((held, lifetime_s)) => {
                 state.count += 1;
                 state.failure = None;
-                let life = Duration::from_secs(token.lifetime_s);
+                let life = Duration::from_secs(lifetime_s);
                 // A short token keeps half of its life as its margin.
                 let end = now + life.saturating_sub(MARGIN).max(life / 2);
-                let bearer = Secret::bearer(&token.access_token);
                 let (number, renew_at) = (state.count, now + early(life));
-                state.held = Some(Held { bearer, number, renew_at, end });
+                state.held = Some(Kept { held, number, renew_at, end });
             }
             Err(error) => {
                 let pause = state.failure.as_ref().map_or(FIRST_PAUSE, |failure| failure.pause * 2);
@@ -218,9 +292,13 @@ impl Tokens {
         true
     }
 
-    /// The token, if there is one.
+    /// What is not to be shown, of what there is.
     pub(super) fn secrets(&self) -> Vec<Secret> {
-        self.state().held.iter().map(|held| held.bearer.clone()).collect()
+        match self.state().held.as_ref().map(|kept| &kept.held) {
+            None => Vec::new(),
+            Some(Held::Bearer(bearer)) => vec![bearer.clone()],
+            Some(Held::Key(key)) => key.secrets(),
+        }
     }
 
     pub(super) fn health(&self) -> Health {
@@ -229,7 +307,8 @@ impl Tokens {
         let failure = state.failure.as_ref().map(|failure| failure.error.clone());
         let ends_in_s = left.filter(|left| !left.is_zero()).map(|left| left.as_secs());
         let clock_ahead_s = Some(self.clock.ahead_s()).filter(|ahead| *ahead != 0);
-        Health { kind: "token", ends_in_s, failure, clock_ahead_s }
+        let kind = if self.is_role() { "aws-role" } else { "token" };
+        Health { kind, ends_in_s, failure, clock_ahead_s }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,7 +320,7 @@ impl Tokens {
 /// A fetch under way. However it ends, also with its thread, those who wait are told.
 struct Flight {
     tokens: Arc<Tokens>,
-    outcome: Option<Result<Token, AuthError>>,
+    outcome: Option<Result<(Held, u64), AuthError>>,
 }
 
 impl Drop for Flight {

@@ -63,7 +63,7 @@ async fn resolve(target: &Target, budget: Duration) -> Result<Vec<SocketAddr>, S
         Ok(Ok(found)) => {
             let found: Vec<SocketAddr> = found.collect();
             let is_found = !found.is_empty();
-            let mut addresses = allowed(target.host(), target.may_be_private(), found);
+            let mut addresses = allowed(target.host(), target.reach(), found);
             if addresses.is_empty() && is_found {
                 return Err(SendError::unsent(SendErrorKind::Private, None));
             }

@@ -3,14 +3,29 @@
 //! A provider's name is the configuration's, but what it leads to is the resolver's: an answer that is private, of this
 //! machine or of a metadata service could turn a provider's key, or a prompt, over to something inside. So a name leads to
 //! public addresses only, unless configuration says that it is private; an address that stands in the configuration itself
-//! is what it says, but for those of metadata services.
+//! is what it says. Those of metadata services are dialled for keys and tokens alone, and for no call, whatever the
+//! configuration says.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The addresses that may be dialled, of those that a host's name led to. `private`: configuration says that the host may be
-/// private.
-pub(super) fn allowed(host: &str, private: bool, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let may = |address: &SocketAddr| private || is_public(address.ip()) || is_named(host, address.ip());
+/// How far in a target's name may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the public internet.
+    Public,
+    /// To private networks too: configuration says that the host may be private.
+    Private,
+    /// Wherever metadata services are too: what is asked for is a key or a token.
+    Metadata,
+}
+
+/// The addresses that may be dialled, of those that a host's name led to.
+pub(super) fn allowed(host: &str, reach: Reach, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let may = |address: &SocketAddr| match reach {
+        Reach::Public => is_public(address.ip()) || is_named(host, address.ip()),
+        Reach::Private => !is_link_local(plain(address.ip())),
+        Reach::Metadata => true,
+    };
     found.into_iter().filter(may).collect()
 }
 

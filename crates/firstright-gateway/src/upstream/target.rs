@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
+use super::egress::Reach;
 use super::tls::Trust;
 
 /// An authority that configuration has fixed. Nothing of a request can make or change one, so a credential that is
@@ -22,8 +23,8 @@ struct Inner {
     id: u64,
     host: String,
     port: u16,
-    /// Whether its name may lead to a private address.
-    private: bool,
+    /// How far in its name may lead.
+    reach: Reach,
     /// As the Host header says it.
     authority: String,
     tls: Option<(ServerName<'static>, Trust)>,
@@ -73,7 +74,7 @@ impl Target {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             host: host.to_owned(),
             port,
-            private: false,
+            reach: Reach::Public,
             authority,
             tls: trust.map(|trust| (name, trust)),
             led: Mutex::new(None),
@@ -81,16 +82,26 @@ impl Target {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The same authority, whose name may lead to a private address: a private endpoint, a server of one's own, or a
-    /// metadata service. It is another target: no connection and no head is shared.
+    /// The same authority, whose name may lead to a private address: a private endpoint, or a server of one's own. It is
+    /// another target: no connection and no head is shared.
     #[must_use]
     pub fn allow_private(&self) -> Self {
+        self.reaching(Reach::Private)
+    }
+
+    /// The same authority, which may be a metadata service: for what gives keys and tokens alone. It is another target.
+    #[must_use]
+    pub fn allow_metadata(&self) -> Self {
+        self.reaching(Reach::Metadata)
+    }
+
+    fn reaching(&self, reach: Reach) -> Self {
         let Inner { host, port, authority, tls, .. } = &*self.inner;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             host: host.clone(),
             port: *port,
-            private: true,
+            reach,
             authority: authority.clone(),
             tls: tls.clone(),
             led: Mutex::new(None),
@@ -114,7 +125,11 @@ impl Target {
 
     /// Whether its name may lead to a private address.
     pub fn may_be_private(&self) -> bool {
-        self.inner.private
+        self.inner.reach != Reach::Public
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.inner.reach
     }
 
     /// The host name or address that is dialled.

@@ -5,6 +5,7 @@ mod listening;
 mod malformed;
 mod peers;
 mod relaying;
+mod roles;
 mod sending;
 mod serving_tls;
 mod tls;

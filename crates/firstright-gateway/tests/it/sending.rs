@@ -440,8 +440,10 @@ fn heads_and_targets_take_only_what_is_safe() {
 fn a_metadata_service_is_not_dialled() {
     run(async {
         let target = Target::plain("169.254.169.254", 80).unwrap();
-        let refused = post(&Client::new(PoolLimits::default()), &target, vec![]).await.unwrap_err();
-        assert_eq!((refused.kind, refused.sent), (SendErrorKind::Private, false));
+        for target in [target.allow_private(), target] {
+            let refused = post(&Client::new(PoolLimits::default()), &target, vec![]).await.unwrap_err();
+            assert_eq!((refused.kind, refused.sent), (SendErrorKind::Private, false));
+        }
     });
     // What only a resolver would take for an address is none in configuration.
     for host in ["0x7f000001", "2130706433", "127.1", "0251.0376.0251.0376"] {

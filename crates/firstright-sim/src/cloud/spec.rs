@@ -53,11 +53,11 @@ pub enum Dialect {
     Openai,
     /// The Messages API; chat only.
     Anthropic,
-    /// Converse; chat only.
+    /// Converse, and embeddings by `/invoke` of Titan and Cohere.
     Bedrock,
-    /// `generateContent`, at the paths of the Gemini API and of Vertex AI; chat only.
+    /// `generateContent`, at the paths of the Gemini API and of Vertex AI, and their embeddings.
     Gemini,
-    /// OCI Generative AI's native chat, in its `GENERIC` format; chat only.
+    /// OCI Generative AI's native chat, in its formats `GENERIC` and `COHEREV2`; chat only.
     Oci,
 }
 

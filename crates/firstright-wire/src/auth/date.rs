@@ -49,6 +49,23 @@ pub fn parse_http(value: &[u8]) -> Option<u64> {
     good.then(|| days(year, month, day) * DAY_S + hour * 3_600 + minute * 60 + second)
 }
 
+/// Reads a time as ISO 8601 has it and clouds write it: `2017-05-17T15:09:54Z`, with or without a fraction; always UTC.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<u64> {
+    let part = |range: std::ops::Range<usize>| text.get(range).and_then(number);
+    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+    let (hour, minute, second) = (part(11..13)?, part(14..16)?, part(17..19)?);
+    let good = text.is_ascii()
+        && text.ends_with('Z')
+        && (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    good.then(|| days(year, month, day) * DAY_S + hour * 3_600 + minute * 60 + second)
+}
+
 /// Two to four digits and nothing else.
 fn number(digits: &str) -> Option<u64> {
     let plain = (2..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -91,11 +91,11 @@ fn with_client(client_id: Option<&str>) -> String {
     client_id.map(|id| format!("&client_id={}", escape(id))).unwrap_or_default()
 }
 
-fn get(target: String, name: &'static str, value: &str) -> Ask {
+pub(super) fn get(target: String, name: &'static str, value: &str) -> Ask {
     Ask { method: "GET", target, headers: vec![(name, value.to_owned())], body: String::new() }
 }
 
-fn post(path: &str, fields: &[(&str, &str)]) -> Ask {
+pub(super) fn post(path: &str, fields: &[(&str, &str)]) -> Ask {
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let headers = vec![
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
@@ -105,7 +105,7 @@ fn post(path: &str, fields: &[(&str, &str)]) -> Ask {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters: right in forms, queries and path segments alike.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -177,7 +177,7 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 /// A code is letters, digits and a few signs; anything else could be a text that repeats what was sent.
-fn code(value: &Value) -> Option<String> {
+pub(super) fn code(value: &Value) -> Option<String> {
     let text = value.as_str().or_else(|| value["code"].as_str())?;
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     (plain && (1..=48).contains(&text.len())).then(|| text.to_owned())

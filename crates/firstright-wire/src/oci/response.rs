@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::auth::date::parse_iso;
 use crate::openai::ServiceTier;
 use crate::openai::chat::{self, Completion, Finish, count};
 use crate::openai::response::Malformed;
@@ -159,7 +160,7 @@ pub fn response(body: &[u8], model: &str) -> Result<Vec<u8>, Malformed> {
     };
     Ok(Completion {
         id: answer.id.unwrap_or_default(),
-        created: answer.time_created.as_deref().and_then(seconds).unwrap_or(0),
+        created: answer.time_created.as_deref().and_then(parse_iso).unwrap_or(0),
         model: body.model_id.unwrap_or(Cow::Borrowed(model)),
         choices,
         usage: reading(&answer.usage),
@@ -256,20 +257,6 @@ pub(super) fn reading(usage: &Value) -> Reading {
         ..Reported::default()
     };
     hostile.map_or_else(|| reported.disjoint(), Reading::Hostile)
-}
-
-/// Seconds since 1970 of a time such as `2025-02-01T10:20:30.123Z`; always UTC here.
-fn seconds(time: &str) -> Option<u64> {
-    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<u64>().ok();
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days by Howard Hinnant's algorithm, with years that begin in March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    (days.checked_sub(719_468)? * 86_400).checked_add(hour * 3600 + minute * 60 + second)
 }
 
 /// Where the text stopped making sense; bodies and events come on one line, so the column is the offset.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use firstright_gateway::credential::{
-    AwsKey, Grant, OciKey, Proof, SigningKey, Subject, TokenUrl, Tokens, thumbprint,
+    Grant, OciKey, Proof, SigningKey, Subject, TokenUrl, Tokens, thumbprint,
 };
 use firstright_gateway::endpoint::Endpoint;
 use firstright_wire::auth::oci::key_id;
@@ -16,6 +16,10 @@ use firstright_wire::azure::ENTRA_SCOPE;
 use serde::Deserialize;
 
 use super::{SecretRef, target};
+
+mod aws;
+
+pub use aws::AwsConfig;
 
 /// Entra in the public cloud; China and the United States' government have their own.
 const ENTRA: &str = "https://login.microsoftonline.com";
@@ -40,7 +44,7 @@ pub struct AuthConfig {
     pub managed_identity: Option<ManagedIdentityConfig>,
     /// Oracle: requests signed with a user's API signing key.
     pub oci: Option<OciConfig>,
-    /// AWS: requests signed with an access key.
+    /// AWS: requests signed with an access key, or with the keys of a role.
     pub aws: Option<AwsConfig>,
     /// Google: a service account.
     pub gcp: Option<GcpConfig>,
@@ -97,22 +101,6 @@ pub struct OciConfig {
     pub fingerprint: String,
     /// The private key in PEM.
     pub private_key: SecretRef,
-}
-
-/// An access key.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AwsConfig {
-    /// For example `us-east-1`.
-    pub region: String,
-    /// `bedrock`, or `bedrock-mantle` for the hosts of `api.aws`; told by the host if absent.
-    pub service: Option<String>,
-    /// The key's id.
-    pub access_key_id: SecretRef,
-    /// The key.
-    pub secret_access_key: SecretRef,
-    /// What goes with a temporary key.
-    pub session_token: Option<SecretRef>,
 }
 
 /// A service account: by its key, or the one of the machine that this runs in.
@@ -180,13 +168,13 @@ impl AuthConfig {
             return entra.proof();
         }
         if let Some(identity) = managed_identity {
-            return identity.proof(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+            return identity.proof(variable);
         }
         if let Some(oci) = oci {
             return oci.proof();
         }
         if let Some(aws) = aws {
-            return aws.proof(service);
+            return aws.proof(service, variable);
         }
         if let Some(gcp) = gcp {
             return gcp.proof();
@@ -263,25 +251,6 @@ impl OciConfig {
     }
 }
 
-impl AwsConfig {
-    fn proof(&self, service: &str) -> Result<Proof, String> {
-        let service = self.service.as_deref().unwrap_or(service);
-        let plain = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        if !plain(&self.region) || !plain(service) {
-            return Err("`region` and `service` are letters, digits and dashes".to_string());
-        }
-        let id = self.access_key_id.text()?;
-        if !plain(&id) {
-            return Err("`access-key-id` is not letters and digits".to_string());
-        }
-        let token = self.session_token.as_ref().map(SecretRef::read).transpose()?;
-        let key = AwsKey::new(&id, self.secret_access_key.read()?, token, &self.region, service);
-        Ok(Proof::Aws(Arc::new(key)))
-    }
-}
-
 /// What is used of a service account's key.
 #[derive(Deserialize)]
 struct ServiceAccount {
@@ -326,6 +295,11 @@ impl GcpConfig {
     }
 }
 
+/// What the platform put into the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn signing_key(reference: &SecretRef) -> Result<SigningKey, String> {
     SigningKey::from_pem(&reference.whole()?).map_err(|bad| bad.to_string())
 }
@@ -339,7 +313,7 @@ fn token_url(text: &str) -> Result<TokenUrl, String> {
 /// The same for a service of the machine's own network.
 fn metadata_url(text: &str) -> Result<TokenUrl, String> {
     let url = token_url(text)?;
-    Ok(TokenUrl { target: url.target.allow_private(), ..url })
+    Ok(TokenUrl { target: url.target.allow_metadata(), ..url })
 }
 
 /// The same where a secret or an assertion is sent: only with TLS, or within this machine.

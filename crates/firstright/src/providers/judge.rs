@@ -77,6 +77,12 @@ fn credential(seen: &Seen<'_>, took: Duration) -> Check {
     let health = credential.health();
     match credential.proof() {
         Proof::Header(name, _) => Check::right("credential", format!("a key in `{name}`")),
+        Proof::Tokens(tokens) if tokens.is_role() => {
+            let (id, ends) = (tokens.key_id().unwrap_or_default(), health.ends_in_s.unwrap_or_default());
+            let said =
+                format!("a role's keys (`{id}`) in {}, good for {ends} s; requests are signed", shown(took));
+            Check::right("credential", said)
+        }
         Proof::Tokens(_) => {
             let ends = health.ends_in_s.unwrap_or_default();
             Check::right("credential", format!("a token in {}, good for {ends} s", shown(took)))

@@ -9,6 +9,8 @@ use firstright_wire::auth::token::Refused;
 use super::Seen;
 use crate::config::SecretRef;
 
+mod aws;
+
 /// Models of a provider's list that are named.
 const NAMED: usize = 8;
 
@@ -47,6 +49,9 @@ pub(super) fn token(seen: &Seen<'_>, error: &AuthError) -> String {
     let managed = auth.is_some_and(|auth| {
         auth.managed_identity.is_some() || auth.gcp.as_ref().is_some_and(|gcp| gcp.machine_account.is_some())
     });
+    if let Some(way) = auth.and_then(|auth| aws::role(auth.aws.as_ref()?, error)) {
+        return way;
+    }
     match error {
         AuthError::Refused { refused, .. } if managed => match refused.status {
             400 | 404 => "the machine has no such identity: assign one to it, or name one it has",
@@ -205,7 +210,9 @@ fn secrets(seen: &Seen<'_>) -> String {
         }
         found.extend(auth.oci.iter().map(|oci| &oci.private_key));
         if let Some(aws) = &auth.aws {
-            found.extend([&aws.access_key_id, &aws.secret_access_key].into_iter().chain(&aws.session_token));
+            found.extend(
+                [&aws.access_key_id, &aws.secret_access_key, &aws.session_token].into_iter().flatten(),
+            );
         }
         found.extend(auth.gcp.iter().filter_map(|gcp| gcp.service_account.as_ref()));
     }

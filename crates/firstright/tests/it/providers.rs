@@ -354,3 +354,37 @@ fn models_that_embed_are_tested_in_their_own_words() {
         bench.finds("d", "model", verdict, said, "");
     }
 }
+
+/// The role of a machine, from a metadata service that a test plays; and what is said where there is none.
+#[test]
+fn roles_at_aws_are_tested_and_mended() {
+    let bench = || speaking(&SPEAKERS[1]);
+    let with = |bench: Bench, auth: &str| {
+        bench.with_auth("d", &format!("{{ aws = {{ region = 'us-east-1', {auth} }} }}"))
+    };
+    let keys = r#"{"Code":"Success","AccessKeyId":"ASIAONE","SecretAccessKey":"canary-secret","Token":"canary-token","Expiration":"2999-01-01T00:00:00Z"}"#;
+    let plain = |body: &'static str| ("200 OK", "", body);
+    let given = answers(&[plain("s3ss10n"), plain("gateway"), plain(keys)]);
+    // The sandbox takes keys of its own and no signature, so it says that this one is not right.
+    let role = with(bench(), &format!("instance-role = {{ endpoint = 'http://{}' }}", given.address));
+    role.finds("d", "credential", "wrong", "403", "`bedrock:InvokeModel`");
+    assert_eq!(given.requests().len(), 3);
+    let gone = answers(&[plain("s3ss10n"), ("404 Not Found", "", "")]);
+    let role = with(bench(), &format!("instance-role = {{ endpoint = 'http://{}' }}", gone.address));
+    role.finds("d", "credential", "wrong", "status 404", "instance profile");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let role = with(bench(), &format!("container-role = {{ endpoint = 'http://{closed}/x' }}"));
+    role.finds("d", "credential", "wrong", "get a token from", "Pod Identity agent");
+    let bench = bench();
+    let token = bench.folder.write("web.token", "a.b.c");
+    let refusal = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
+    let sts = answers(&[("403 Forbidden", "", refusal)]);
+    let auth = format!(
+        "web-identity = {{ role = 'arn:aws:iam::1:role/r', token = {token:?}, endpoint = 'http://{}' }}",
+        sts.address
+    );
+    let role = with(bench, &auth);
+    role.finds("d", "credential", "wrong", "status 403, `AccessDenied`", "`sts:AssumeRoleWithWebIdentity`");
+    fs::remove_file(&token).unwrap();
+    role.finds("d", "credential", "wrong", "failed to read", "is it mounted");
+}

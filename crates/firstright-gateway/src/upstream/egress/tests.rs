@@ -67,8 +67,10 @@ fn what_is_public() {
 fn a_name_leads_to_public_addresses_only() {
     // A resolver that mixes a private address in, so that one of two tries goes inside.
     let mixed = || vec![socket("20.42.0.1"), socket("10.0.0.7"), socket("169.254.169.254"), socket("::1")];
-    assert_eq!(allowed("x.openai.azure.com", false, mixed()), [socket("20.42.0.1")]);
-    assert_eq!(allowed("x.openai.azure.com", true, mixed()), mixed());
+    assert_eq!(allowed("x.openai.azure.com", Reach::Public, mixed()), [socket("20.42.0.1")]);
+    let private = [socket("20.42.0.1"), socket("10.0.0.7"), socket("::1")];
+    assert_eq!(allowed("x.openai.azure.com", Reach::Private, mixed()), private);
+    assert_eq!(allowed("x.openai.azure.com", Reach::Metadata, mixed()), mixed());
     // What the configuration itself says is meant, but for metadata services.
     for (host, address, may) in [
         ("10.0.0.7", "10.0.0.7", true),
@@ -85,6 +87,33 @@ fn a_name_leads_to_public_addresses_only() {
         ("0x7f000001", "127.0.0.1", false),
         ("vllm.internal", "10.0.0.7", false),
     ] {
-        assert_eq!(allowed(host, false, vec![socket(address)]).len(), usize::from(may), "{host} {address}");
+        assert_eq!(
+            allowed(host, Reach::Public, vec![socket(address)]).len(),
+            usize::from(may),
+            "{host} {address}"
+        );
+    }
+}
+
+/// Where keys and tokens of the machine come from, no call goes, not even one that may go to private addresses.
+#[test]
+fn metadata_services_are_for_keys_alone() {
+    for address in [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fe80::1",
+        "::ffff:169.254.169.254",
+    ] {
+        for (reach, may) in [(Reach::Public, 0), (Reach::Private, 0), (Reach::Metadata, 1)] {
+            assert_eq!(allowed(address, reach, vec![socket(address)]).len(), may, "{address} {reach:?}");
+            assert_eq!(
+                allowed("rebound.example", reach, vec![socket(address)]).len(),
+                may,
+                "{address} {reach:?}"
+            );
+        }
     }
 }

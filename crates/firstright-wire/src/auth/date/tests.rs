@@ -43,3 +43,18 @@ fn what_is_no_date_is_none() {
     }
     assert_eq!(parse_http(b"Sun, 06 Nov \xff994 08:49:37 GMT"), None);
 }
+
+#[test]
+fn times_in_iso_8601_are_seconds() {
+    for (time, expected) in [
+        ("1970-01-01T00:00:00Z", Some(0)),
+        ("2025-02-01T10:20:30.123Z", Some(1_738_405_230)),
+        ("2024-02-29T23:59:59Z", Some(1_709_251_199)),
+        ("2024-13-01T00:00:00Z", None),
+        ("1969-12-31T00:00:00Z", None),
+        ("soon", None),
+        ("2024-02-2é", None),
+    ] {
+        assert_eq!(parse_iso(time), expected, "{time}");
+    }
+}

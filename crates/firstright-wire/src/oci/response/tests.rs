@@ -4,21 +4,6 @@ use super::*;
 use crate::usage::{Hostility, Usage};
 
 #[test]
-fn times_are_seconds() {
-    for (time, expected) in [
-        ("1970-01-01T00:00:00Z", Some(0)),
-        ("2025-02-01T10:20:30.123Z", Some(1_738_405_230)),
-        ("2024-02-29T23:59:59Z", Some(1_709_251_199)),
-        ("2024-13-01T00:00:00Z", None),
-        ("1969-12-31T00:00:00Z", None),
-        ("soon", None),
-        ("2024-02-2é", None),
-    ] {
-        assert_eq!(seconds(time), expected, "{time}");
-    }
-}
-
-#[test]
 fn buckets_sum_to_the_providers_totals() {
     let counts = [0, 3, 50, 9_999_999];
     let mut sound = 0;
