@@ -22,6 +22,7 @@ const SCRIPT_MAX: Duration = Duration::from_secs(180);
 
 const APP_KEY: &str = "fr-test-app";
 const BANK_KEY: &str = "fr-test-bank";
+const PATIENT_KEY: &str = "fr-test-patient";
 
 #[test]
 fn python_1() {
@@ -101,6 +102,7 @@ impl World {
     fn passes(self, mut command: Command) {
         command.env("FIRSTRIGHT_URL", &self.server.url);
         command.env("FIRSTRIGHT_APP_KEY", APP_KEY).env("FIRSTRIGHT_BANK_KEY", BANK_KEY);
+        command.env("FIRSTRIGHT_PATIENT_KEY", PATIENT_KEY);
         println!("{}", clients::ran(command, &self.server.folder.join("output"), SCRIPT_MAX));
         self.server.ends_well();
     }
@@ -130,10 +132,10 @@ fn plumbing(clouds: &sandbox::Running) -> String {
         ("oracle-down", "http://127.0.0.1:1/v1", plain, "oracle"),
     ];
     let mut text = String::from(
-        "agreements = [\"law.toml\"]\ndata = \"data\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 1\n\
+        "agreements = [\"law.toml\"]\ndata = \"data\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nthreads = 1\nkeep-alive-s = 1\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n",
     );
-    for (tenant, key) in [("app", APP_KEY), ("bank", BANK_KEY)] {
+    for (tenant, key) in [("app", APP_KEY), ("bank", BANK_KEY), ("patient", PATIENT_KEY)] {
         let digest = hex_digest(key);
         writeln!(text, "[[key]]\nid = \"{tenant}\"\ntenant = \"{tenant}\"\nsha256 = \"{digest}\"").unwrap();
     }

@@ -9,6 +9,7 @@ const openai = require("openai");
 const URL = process.env.FIRSTRIGHT_URL;
 const APP = process.env.FIRSTRIGHT_APP_KEY;
 const BANK = process.env.FIRSTRIGHT_BANK_KEY;
+const PATIENT = process.env.FIRSTRIGHT_PATIENT_KEY;
 const ASK = [{ role: "user", content: "Who has the first right?" }];
 // Azure speaks its own dialect and the other cloud speaks OpenAI's; a client must not be able to tell.
 const CHAT_MODELS = ["gpt-4o", "gpt-4o-mini"];
@@ -242,6 +243,20 @@ const tests = {
     let text = "";
     for await (const chunk of first) text += chunk.choices[0]?.delta.content ?? "";
     assert.equal(text.trim().split(/\s+/).length, 40);
+  },
+
+  async waiting() {
+    // One request in two seconds, and three at once: the last wait so long that their streams begin with comments.
+    const ask = async () => {
+      const asked = { model: "sliced", messages: ASK, max_tokens: 1, stream: true };
+      const { data, response } = await client(PATIENT).chat.completions.create(asked).withResponse();
+      let text = "";
+      for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? "";
+      return [text.trim().split(/\s+/).length, response.headers.has("x-firstright-decision")];
+    };
+    const answers = await Promise.all([ask(), ask(), ask()]);
+    assert.ok(answers.every(([words]) => words === 1), JSON.stringify(answers));
+    assert.ok(answers.some(([, decided]) => !decided), JSON.stringify(answers));
   },
 
   async retries() {

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 
 URL = os.environ["FIRSTRIGHT_URL"]
 APP = os.environ["FIRSTRIGHT_APP_KEY"]
 BANK = os.environ["FIRSTRIGHT_BANK_KEY"]
+PATIENT = os.environ["FIRSTRIGHT_PATIENT_KEY"]
 ASK = [{"role": "user", "content": "Who has the first right?"}]
 # Azure speaks its own dialect and the other cloud speaks OpenAI's; a client must not be able to tell.
 CHAT_MODELS = ["gpt-4o", "gpt-4o-mini"]
@@ -297,6 +299,22 @@ def test_exclusive_at_capacity():
     assert "FR-4" in other.headers["x-firstright-ground"], other.headers
     text = [chunk.choices[0].delta.content or "" for chunk in first.parse() if chunk.choices]
     assert len("".join(text).split()) == 40, text
+
+
+def test_waiting():
+    # One request in two seconds, and three at once: the last wait so long that their streams begin with comments, before it
+    # is decided who serves them. A client must not be able to tell.
+    def ask(_):
+        create = client(PATIENT).chat.completions.with_raw_response.create
+        answer = create(model="sliced", messages=ASK, max_tokens=1, stream=True)
+        chunks = list(answer.parse())
+        text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+        return "x-firstright-decision" in answer.headers, len(text.split()), chunks[-1].choices[0].finish_reason
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(ask, range(3)))
+    assert all(words == 1 and finish for _, words, finish in answers), answers
+    assert not all(decided for decided, _, _ in answers), answers
 
 
 def test_retries():

@@ -6,12 +6,14 @@ The models behind it speak OpenAI's language: who serves a call is the law's mat
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
 
 URL = os.environ["FIRSTRIGHT_URL"]
 APP = os.environ["FIRSTRIGHT_APP_KEY"]
 BANK = os.environ["FIRSTRIGHT_BANK_KEY"]
+PATIENT = os.environ["FIRSTRIGHT_PATIENT_KEY"]
 ASK = [{"role": "user", "content": "Who has the first right?"}]
 CHAT_MODELS = ["gpt-4o", "gpt-4o-mini"]
 WEATHER = {
@@ -97,6 +99,19 @@ def test_errors():
     error = raised(anthropic.PermissionDeniedError, ask(BANK, model="gpt-4o-mini"))
     assert error.body["error"]["type"] == "permission_error", error.body
     raised(anthropic.BadRequestError, ask(messages=[{"role": "user", "content": 7}]))
+
+
+def test_waiting():
+    # One request in two seconds, and three at once: the last wait so long that their streams begin with comments.
+    def ask(_):
+        with client(PATIENT).messages.stream(model="sliced", messages=ASK, max_tokens=1) as stream:
+            last = stream.get_final_message()
+            return "x-firstright-decision" in stream.response.headers, len(last.content[0].text.split())
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(ask, range(3)))
+    assert all(words == 1 for _, words in answers), answers
+    assert not all(decided for decided, _ in answers), answers
 
 
 def test_retries():
