@@ -27,6 +27,8 @@ pub(crate) struct Failed {
     pub retry_after: Option<Span>,
     /// Over the status and headers of the answer.
     pub evidence: Digest,
+    /// It was our own doing, and says nothing of the provider: nobody else is asked for it.
+    pub ours: bool,
     /// The provider's own answer, for a request that it refused for the request's sake.
     pub answer: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
@@ -46,19 +48,34 @@ impl Failed {
             _ => FailureKind::Unreachable,
         };
         let evidence = Digest(Sha256::digest(error.to_string().as_bytes()).into());
-        Failed { kind, status: 0, retry_after: None, evidence, answer: None }
+        let ours = error.kind == SendErrorKind::Files;
+        Failed { kind, status: 0, retry_after: None, evidence, ours, answer: None }
     }
 
     /// There is no proof to send: the provider was not asked.
     pub(crate) fn unauthorised(error: &AuthError) -> Failed {
         let evidence = Digest(Sha256::digest(error.to_string().as_bytes()).into());
-        Failed { kind: FailureKind::Unauthorised, status: 0, retry_after: None, evidence, answer: None }
+        Failed {
+            kind: FailureKind::Unauthorised,
+            status: 0,
+            retry_after: None,
+            evidence,
+            ours: false,
+            answer: None,
+        }
     }
 
     /// The answer broke off before it was whole, and none of it had gone to the caller.
     pub(crate) fn broken(why: &str) -> Failed {
         let evidence = Digest(Sha256::digest(why.as_bytes()).into());
-        Failed { kind: FailureKind::Unreachable, status: 0, retry_after: None, evidence, answer: None }
+        Failed {
+            kind: FailureKind::Unreachable,
+            status: 0,
+            retry_after: None,
+            evidence,
+            ours: false,
+            answer: None,
+        }
     }
 
     /// The provider's language cannot say the request: another's may.
@@ -67,7 +84,7 @@ impl Failed {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let answer = Some(Box::new((StatusCode::BAD_REQUEST, headers, spoken::unsayable(bad))));
-        Failed { kind: FailureKind::Unsuitable, status: 0, retry_after: None, evidence, answer }
+        Failed { kind: FailureKind::Unsuitable, status: 0, retry_after: None, evidence, ours: false, answer }
     }
 
     /// The provider answered with an error.
@@ -121,7 +138,7 @@ impl Failed {
         let retry_after = limits.retry_after_ms.map(Span::from_millis);
         let theirs = matches!(kind, FailureKind::Rejected | FailureKind::Unsuitable);
         let answer = theirs.then(|| Box::new((refused, headers, body)));
-        Failed { kind, status, retry_after, evidence, answer }
+        Failed { kind, status, retry_after, evidence, ours: false, answer }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::endpoint::Endpoint;
 use crate::follow::{self, Pending};
 use crate::handler::{Handling, Unanswered};
 use crate::hedge::{Wish, is_second};
+use crate::held::Held;
 use crate::keep::Alive;
 use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
@@ -36,7 +37,7 @@ use crate::spoken::Heard;
 use crate::telemetry::Context;
 use crate::told::Told;
 use crate::upstream::socket::{self, Opening, Raw};
-use crate::upstream::{self, BadHead, Client, PoolLimits, RequestHead};
+use crate::upstream::{self, BadHead, BodyError, Client, PoolLimits, RequestHead};
 
 /// Bytes of a whole answer that are not its text, about.
 const ENVELOPE: usize = 256;
@@ -71,6 +72,8 @@ pub(crate) struct Fallen {
     placed: Placed,
     record: u64,
     pub next: Option<Noted>,
+    /// It was our own doing: the core is not told, and nobody else is asked for it.
+    ours: bool,
     /// The provider's own answer, for a request that it refused for the request's sake.
     answer: Option<Box<(StatusCode, HeaderMap, Bytes)>>,
 }
@@ -87,12 +90,16 @@ impl Placed {
 }
 
 impl Fallen {
-    /// Tells the core.
+    /// Tells the core, if it concerns a provider.
     pub(crate) fn of(mut open: OpenCall, placed: Placed, failed: Failed) -> Fallen {
+        if failed.ours {
+            let record = placed.record;
+            return Fallen { open, placed, record, next: None, ours: true, answer: None };
+        }
         let stepped = open.failed(failed.kind, failed.status, failed.retry_after, failed.evidence);
         let record = stepped.record;
         let next = open.heed(record, stepped.decisions);
-        Fallen { open, placed, record, next, answer: failed.answer }
+        Fallen { open, placed, record, next, ours: false, answer: failed.answer }
     }
 }
 
@@ -188,6 +195,10 @@ impl Handling<'_> {
                     Err(fallen) => *fallen,
                 },
             };
+            if fallen.ours {
+                // Dropping the call settles it with nothing used.
+                return Err(No::busy("overloaded", "too many connections are open").into());
+            }
             (open, next) = (fallen.open, fallen.next);
             if let Some(answer) = fallen.answer.filter(|_| is_rejected(&next)) {
                 let (status, headers, body) = *answer;
@@ -441,7 +452,10 @@ impl Handling<'_> {
             heard.retype(answer.headers_mut(), true);
             return Ok(answer);
         }
-        let read = response.body.read_whole(MAX_WHOLE_ANSWER).await.map_err(|error| error.to_string());
+        let mut held = Held::new(self.gateway.bodies(), self.setup.held_bytes);
+        let read = response.body.read_within(MAX_WHOLE_ANSWER, |bytes| held.take_for_answer(bytes)).await;
+        let is_crowded = matches!(read, Err(BodyError::Crowded));
+        let read = read.map_err(|error| error.to_string());
         let body = match read.and_then(|body| heard.whole(&headers, body).map_err(|error| error.to_string()))
         {
             Ok(body) => body,
@@ -450,14 +464,14 @@ impl Handling<'_> {
                 let mut open = open;
                 let stepped = open.settle(None, Ending::Cut);
                 self.engine.durable(stepped.record).await;
-                return Err(No::cut(&error));
+                return Err(if is_crowded { No::busy("overloaded", &error) } else { No::cut(&error) });
             }
         };
         let record = self.settled(client, asked, open, placed, &heard, &body);
         self.engine.durable(record).await;
         let body = signer.and_then(|mut signer| signer.push(&body)).map_or(body, Bytes::from);
         let body = heard.given(body).map_err(|error| No::cut(&error.to_string()))?;
-        let mut answer = Response::new(Reply::whole(body));
+        let mut answer = Response::new(Reply::whole(held.keep(body)));
         *answer.status_mut() = status;
         told.headers(&headers, answer.headers_mut());
         heard.retype(answer.headers_mut(), false);

@@ -1,7 +1,6 @@
 //! What becomes of one request: who calls, what is asked, where it goes, and what comes back?
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use firstright_engine::Engine;
@@ -14,10 +13,11 @@ use sha2::{Digest, Sha256};
 use crate::answer::Answer;
 use crate::bound;
 use crate::capacity;
+use crate::held::{Bodies, Held};
 use crate::idempotency::{Answers, Asked};
 use crate::keep::Handled;
 use crate::keys::Principal;
-use crate::listen::{RequestBodyError, discard, read_whole};
+use crate::listen::{RequestBodyError, discard, read_within};
 use crate::ready::Readiness;
 use crate::refuse::No;
 use crate::relay::Reply;
@@ -29,9 +29,6 @@ use crate::upstream::Client;
 /// So often a request is read anew because the law changed between its reading and its decision. A reload swaps law and
 /// configuration one behind the other within microseconds.
 const MAX_READINGS: u32 = 64;
-
-/// Bytes of bodies held at once, over all requests: sixteen of the largest forms.
-const MAX_HELD_BYTES: usize = 1 << 30;
 
 /// What the handlers of all threads share.
 #[derive(Debug)]
@@ -46,8 +43,8 @@ pub struct Gateway {
     telemetry: Arc<Telemetry>,
     /// Answers that may be asked for again.
     answers: Arc<Answers>,
-    /// Bytes of requests' bodies that are held now.
-    held: Arc<AtomicUsize>,
+    /// The bodies that are held now.
+    bodies: Arc<Bodies>,
 }
 
 /// One request on its way: the one version of the configuration that it sees, and the decisions.
@@ -77,7 +74,7 @@ impl From<No> for Unanswered {
 impl Gateway {
     /// A gateway with its first configuration.
     pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
-        let (answers, held) = (Arc::default(), Arc::default());
+        let (answers, bodies) = (Arc::default(), Arc::default());
         let telemetry = Arc::new(Telemetry::new(&setup));
         Gateway {
             engine,
@@ -85,7 +82,7 @@ impl Gateway {
             ready: Readiness::default(),
             telemetry,
             answers,
-            held,
+            bodies,
         }
     }
 
@@ -108,6 +105,11 @@ impl Gateway {
     /// What is told of requests.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
+    }
+
+    /// The bodies that are held.
+    pub fn bodies(&self) -> &Arc<Bodies> {
+        &self.bodies
     }
 
     /// The decisions.
@@ -177,11 +179,16 @@ impl Gateway {
             return Box::pin(self.socket(setup, trail, principal, operation, parts)).await;
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
-        let Some(_held) = Held::take(&self.held, &body, limits.bytes) else {
-            discard(body).await;
-            return Err(No::busy("overloaded", "too many large requests are being read"));
-        };
-        let body = read_whole(body, limits).await.map_err(|error| bad_body(&error))?;
+        let mut held = Held::new(&self.bodies, setup.held_bytes);
+        if !held.would_fit(announced(&body)) {
+            // Whoever waits to be told to go on is told no instead.
+            if !parts.headers.contains_key(header::EXPECT) {
+                discard(body).await;
+            }
+            return Err(crowded());
+        }
+        let read = read_within(body, limits, |bytes| held.take(bytes)).await;
+        let body = read.map_err(|error| bad_body(&error))?;
         let key = parts.headers.get("idempotency-key").filter(|_| parts.method == http::Method::POST);
         let claim = match key {
             None => None,
@@ -306,30 +313,6 @@ impl Handling<'_> {
     }
 }
 
-/// A place among the bytes that are held.
-struct Held {
-    of: Arc<AtomicUsize>,
-    bytes: usize,
-}
-
-impl Held {
-    /// Takes what a body says that it will need, or its limit; none if too much is held already.
-    fn take(of: &Arc<AtomicUsize>, body: &Incoming, limit: usize) -> Option<Held> {
-        let claimed = http_body::Body::size_hint(body).exact();
-        let bytes = claimed.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limit).min(limit);
-        let held = Held { of: Arc::clone(of), bytes };
-        let before = of.fetch_add(bytes, Ordering::Relaxed);
-        // One that is let in alone may be as large as its limit.
-        (before == 0 || before.saturating_add(bytes) <= MAX_HELD_BYTES).then_some(held)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// What makes two requests the same: method, path, query and body.
 fn digest(parts: &Parts, body: &[u8]) -> [u8; 32] {
     let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
@@ -363,8 +346,19 @@ fn refused(path: PathRefused) -> No {
     }
 }
 
+/// What a body says of its length; nothing if it comes in chunks.
+fn announced(body: &Incoming) -> usize {
+    let exact = http_body::Body::size_hint(body).exact();
+    exact.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+fn crowded() -> No {
+    No::busy("overloaded", "too many large requests are being read")
+}
+
 fn bad_body(error: &RequestBodyError) -> No {
     let (status, code) = match error {
+        RequestBodyError::Crowded => return crowded(),
         RequestBodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         _ => (StatusCode::BAD_REQUEST, "bad_body"),
     };

@@ -16,6 +16,7 @@ mod asked;
 mod form;
 mod call;
 mod follow;
+pub mod held;
 mod idempotency;
 mod socket;
 mod spoken;

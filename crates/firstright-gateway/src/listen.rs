@@ -16,6 +16,7 @@ mod threads;
 mod upgrade;
 mod tls;
 
+pub(crate) use body::read_within;
 pub use body::{BodyLimits, RequestBodyError, discard, read_whole};
 pub use drain::{Drain, drain};
 pub use permit::Permits;
@@ -124,18 +125,36 @@ where
     let register = Register::start(&limits);
     let handler = Rc::new(handler);
     let admit = |stream: TcpStream, peer: SocketAddr| {
-        // Over a cap the client is told by a closed connection: an answer would cost what the cap protects.
+        // Over a cap, when nobody else can be closed for it, the client is told by a closed connection: an answer would
+        // cost what the cap protects.
         let Some(permit) = permits.take(peer.ip()) else { return };
         // Without this an event of a stream would wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
         connection::spawn(stream, peer, tls.as_ref(), permit, &limits, &register, &handler);
     };
+    let mut wanted = permits.wanted();
     loop {
         tokio::select! {
             biased;
             () = drain.asked() => break,
+            () = wanted.by_others() => {
+                register.make_room();
+            }
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer),
+                Ok((stream, peer)) => {
+                    if !permits.are_all_taken() {
+                        admit(stream, peer);
+                        continue;
+                    }
+                    // Another may be closed for it, of this thread or of another.
+                    let (tls, permits, limits) = (tls.clone(), permits.clone(), limits.clone());
+                    let (register, handler) = (register.clone(), handler.clone());
+                    tokio::task::spawn_local(async move {
+                        let Some(permit) = permits.wait(peer.ip()).await else { return };
+                        let _ = stream.set_nodelay(true);
+                        connection::spawn(stream, peer, tls.as_ref(), permit, &limits, &register, &handler);
+                    });
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
             },

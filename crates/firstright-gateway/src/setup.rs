@@ -34,6 +34,8 @@ pub struct Setup {
     pub body: BodyLimits,
     /// What a form may be: files come as forms.
     pub form: BodyLimits,
+    /// Bytes that bodies of requests and whole answers may hold at once; see [`crate::held`].
+    pub held_bytes: usize,
     /// After so long a stream that waits for room is answered with a comment, and again each time; none: it is not.
     pub keep_alive: Option<Duration>,
     /// What callers are told again and again.

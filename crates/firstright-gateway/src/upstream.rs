@@ -107,7 +107,13 @@ impl Client {
             }
         }
         // Boxed: most requests dial nobody, and need no room for it.
-        let connection = Box::pin(dial::dial(target, budgets.connect)).await?;
+        let connection = match Box::pin(dial::dial(target, budgets.connect)).await {
+            // Those that wait for use are files too, and can be had again.
+            Err(error) if error.kind == SendErrorKind::Files && self.pool.clear() => {
+                Box::pin(dial::dial(target, budgets.connect)).await?
+            }
+            dialled => dialled?,
+        };
         exchange::exchange(connection, &mut outgoing, budgets, &self.pool).await
     }
 

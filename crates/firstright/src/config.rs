@@ -107,8 +107,18 @@ pub struct GatewayConfig {
     pub default_model: Option<String>,
     /// May tenants list what lives in a provider's account that they share?
     pub shared_lists: bool,
+    /// Bytes that bodies of requests and whole answers may hold at once.
+    pub max_held_bytes: usize,
     /// Open connections at most.
     pub max_connections: usize,
+    /// Longest that a request's head may take, from its first byte or from the connection's start.
+    pub head_timeout_s: u64,
+    /// Longest that a request's body may take.
+    pub body_timeout_s: u64,
+    /// Longest that a connection is kept without a request.
+    pub idle_timeout_s: u64,
+    /// Longest that a client may take nothing of what there is for it.
+    pub write_stall_timeout_s: u64,
     /// Longest wait for a provider's first byte.
     pub first_byte_timeout_s: u64,
     /// Longest silence within a provider's answer.
@@ -135,7 +145,12 @@ impl Default for GatewayConfig {
             max_form_bytes: 64 << 20,
             default_model: None,
             shared_lists: false,
+            max_held_bytes: 1 << 30,
             max_connections: 10_000,
+            head_timeout_s: 10,
+            body_timeout_s: 60,
+            idle_timeout_s: 75,
+            write_stall_timeout_s: 60,
             first_byte_timeout_s: 600,
             gap_timeout_s: 300,
             answer_timeout_s: 3_600,

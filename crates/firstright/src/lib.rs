@@ -4,6 +4,7 @@ pub mod config;
 mod clock;
 mod homes;
 
+pub mod files;
 pub mod serve;
 pub mod operating;
 pub mod reload;

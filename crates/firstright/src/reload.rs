@@ -26,12 +26,15 @@ pub use watch::Watch;
 pub(crate) use watch::say;
 
 /// Keys that a running process cannot change: what begins with one of these holds from the next start on.
-const AT_NEXT_START: [&str; 10] = [
+const AT_NEXT_START: [&str; 13] = [
     "data",
     "watch-s",
     "gateway.listen",
     "gateway.threads",
     "gateway.max-connections",
+    "gateway.head-timeout-s",
+    "gateway.idle-timeout-s",
+    "gateway.write-stall-timeout-s",
     "gateway.drain-s",
     "gateway.drain-notice-s",
     "admin.listen",

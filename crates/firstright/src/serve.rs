@@ -18,6 +18,7 @@ use firstright_gateway::{Gateway, Setup};
 use crate::accounts::Desk;
 use crate::admin;
 use crate::config::{Config, TlsConfig, read_law};
+use crate::files;
 use crate::homes;
 use crate::jobs::{self, JobPlane, JobsConfig};
 use crate::operating::{Operating, Pulse};
@@ -168,6 +169,7 @@ pub(crate) fn setup(
     keys: &Arc<BookKeys>,
     before: &[Option<Endpoint>],
 ) -> Result<Setup, String> {
+    let body_timeout = Duration::from_secs(config.gateway.body_timeout_s);
     Ok(Setup {
         version: 1,
         homes: homes::book(config, &world)?,
@@ -177,8 +179,9 @@ pub(crate) fn setup(
         labels: Labels::of(&world),
         world,
         budgets: config.budgets(),
-        body: BodyLimits { bytes: config.gateway.max_body_bytes, ..BodyLimits::default() },
-        form: BodyLimits { bytes: config.gateway.max_form_bytes, ..BodyLimits::default() },
+        body: BodyLimits { bytes: config.gateway.max_body_bytes, timeout: body_timeout },
+        form: BodyLimits { bytes: config.gateway.max_form_bytes, timeout: body_timeout },
+        held_bytes: config.gateway.max_held_bytes,
         keep_alive: config.keep_alive(),
         forward: config.forwarded()?,
     })
@@ -186,8 +189,19 @@ pub(crate) fn setup(
 
 /// Starts the API plane's listener.
 fn listen(config: &Config, tls: Option<Arc<Tls>>, gateway: Arc<Gateway>) -> Result<Server, String> {
+    let wanted = config.gateway.max_connections;
+    let connections = files::connections().map_or(wanted, |room| room.min(wanted));
+    if connections < wanted {
+        eprintln!(
+            "firstright: at most {connections} clients can be connected, not `max-connections = {wanted}`: no more files may be \
+             open (`ulimit -n`)"
+        );
+    }
     let limits = Limits {
-        connections: config.gateway.max_connections,
+        connections,
+        head_timeout: Duration::from_secs(config.gateway.head_timeout_s),
+        idle_timeout: Duration::from_secs(config.gateway.idle_timeout_s),
+        write_stall_timeout: Duration::from_secs(config.gateway.write_stall_timeout_s),
         grace: Duration::from_secs(config.gateway.drain_s),
         ..Limits::default()
     };

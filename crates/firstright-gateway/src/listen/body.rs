@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -36,6 +36,8 @@ pub enum RequestBodyError {
     TimedOut,
     /// The client went away or sent what is no body.
     Broken,
+    /// Too much is held for others.
+    Crowded,
 }
 
 impl std::fmt::Display for RequestBodyError {
@@ -44,6 +46,7 @@ impl std::fmt::Display for RequestBodyError {
             Self::TooLarge(bytes) => write!(f, "take the request body: it is larger than `{bytes}` bytes"),
             Self::TimedOut => write!(f, "read the request body in time"),
             Self::Broken => write!(f, "read the request body to its end"),
+            Self::Crowded => write!(f, "hold the request body: too much is held for others"),
         }
     }
 }
@@ -51,12 +54,24 @@ impl std::fmt::Display for RequestBodyError {
 impl std::error::Error for RequestBodyError {}
 
 /// Reads a body to its end. One that came with its head is not copied and needs no timer.
-pub async fn read_whole(mut body: Incoming, limits: BodyLimits) -> Result<Bytes, RequestBodyError> {
+///
+/// # Errors
+/// If it is larger than its limit, too slow, or no body.
+pub async fn read_whole(body: Incoming, limits: BodyLimits) -> Result<Bytes, RequestBodyError> {
+    read_within(body, limits, |_| true).await
+}
+
+/// The same; `take` is told of all bytes before they are kept, and may say that there is no room for them.
+pub(crate) async fn read_within(
+    mut body: Incoming,
+    limits: BodyLimits,
+    mut take: impl FnMut(usize) -> bool,
+) -> Result<Bytes, RequestBodyError> {
     let claimed = body.size_hint().exact();
     if claimed.is_some_and(|claimed| claimed > limits.bytes as u64) {
         return Err(RequestBodyError::TooLarge(limits.bytes));
     }
-    let mut reading = std::pin::pin!(collect(&mut body, claimed, limits.bytes));
+    let mut reading = std::pin::pin!(collect(&mut body, claimed, limits.bytes, &mut take));
     if let Some(result) = poll_now(reading.as_mut()).await {
         return result;
     }
@@ -83,25 +98,42 @@ pub async fn discard(mut body: Incoming) {
     let _ = tokio::time::timeout(DISCARDED_FOR, reading).await;
 }
 
-async fn collect(body: &mut Incoming, claimed: Option<u64>, limit: usize) -> Result<Bytes, RequestBodyError> {
+async fn collect(
+    body: &mut Incoming,
+    claimed: Option<u64>,
+    limit: usize,
+    take: &mut impl FnMut(usize) -> bool,
+) -> Result<Bytes, RequestBodyError> {
     let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    let mut all = Vec::new();
+    let claimed = claimed.map_or(0, |claimed| usize::try_from(claimed).unwrap_or(usize::MAX));
     while let Some(data) = next(body).await? {
         if first.len() + all.len() + data.len() > limit {
             return Err(RequestBodyError::TooLarge(limit));
+        }
+        if !take(data.len()) {
+            return Err(RequestBodyError::Crowded);
         }
         if first.is_empty() && all.is_empty() {
             first = data;
             continue;
         }
         if all.is_empty() {
-            let ahead = claimed.map_or(0, |claimed| usize::try_from(claimed).unwrap_or(usize::MAX));
-            all.reserve(ahead.clamp(first.len() + data.len(), AHEAD_BYTES_MAX.max(first.len() + data.len())));
+            grow(&mut all, first.len() + data.len(), claimed);
             all.extend_from_slice(&std::mem::take(&mut first));
         }
+        grow(&mut all, data.len(), claimed);
         all.extend_from_slice(&data);
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    Ok(if all.is_empty() { first } else { all.into() })
+}
+
+/// Makes room for `more`, and by doubling for what will follow, but for no more than is claimed.
+fn grow(all: &mut Vec<u8>, more: usize, claimed: usize) {
+    if all.capacity() - all.len() < more {
+        let ahead = claimed.saturating_sub(all.len()).min(all.len().max(AHEAD_BYTES_MAX));
+        all.reserve_exact(more.max(ahead));
+    }
 }
 
 /// The next bytes; trailers are dropped.

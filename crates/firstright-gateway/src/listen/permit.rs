@@ -5,7 +5,16 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
 use super::Limits;
+
+/// At the cap a new connection waits so long for another to be closed for it: every thread does so at once.
+const WAIT_FOR_PLACE: Duration = Duration::from_millis(250);
+/// And so many wait at most: each is a file beyond the cap.
+const MAX_WAITING: usize = 32;
 
 /// Counts the open connections of all threads against the caps.
 #[derive(Debug, Clone)]
@@ -18,7 +27,22 @@ struct Shared {
     open: AtomicUsize,
     limit: usize,
     by_ip: Option<ByIp>,
+    /// New connections at the cap.
+    waiting: AtomicUsize,
+    /// Told when one begins to wait.
+    wanted: watch::Sender<u64>,
+    /// Told when a place comes free while one waits.
+    freed: Notify,
 }
+
+/// Hears when a place is wanted; one for each listener.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    wanted: watch::Receiver<u64>,
+}
+
+/// A new connection that waits for a place.
+struct Waiting<'a>(&'a Shared);
 
 /// Touched once as a connection opens and once as it closes, so one lock serves.
 #[derive(Debug)]
@@ -38,7 +62,9 @@ impl Permits {
     /// Starts with nothing open.
     pub fn new(limits: &Limits) -> Self {
         let by_ip = limits.connections_per_ip.map(|limit| ByIp { limit, open: Mutex::default() });
-        Self { shared: Arc::new(Shared { open: AtomicUsize::new(0), limit: limits.connections, by_ip }) }
+        let (open, waiting, limit) = (AtomicUsize::new(0), AtomicUsize::new(0), limits.connections);
+        let (wanted, freed) = (watch::Sender::new(0), Notify::new());
+        Self { shared: Arc::new(Shared { open, limit, by_ip, waiting, wanted, freed }) }
     }
 
     /// Connections that are open now.
@@ -46,10 +72,42 @@ impl Permits {
         self.shared.open.load(Ordering::Relaxed)
     }
 
+    /// Whether another connection would be over the cap.
+    pub(super) fn are_all_taken(&self) -> bool {
+        self.open() >= self.shared.limit
+    }
+
+    /// Hears when a place is wanted.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted { wanted: self.shared.wanted.subscribe() }
+    }
+
+    /// Waits a moment for a place that another gives up for it.
+    pub(super) async fn wait(&self, ip: IpAddr) -> Option<Permit> {
+        let shared = &self.shared;
+        let before = shared.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(shared);
+        if before >= MAX_WAITING {
+            return None;
+        }
+        shared.wanted.send_modify(|times| *times = times.wrapping_add(1));
+        let taken = async {
+            loop {
+                // Made before the look, so that nothing that comes free between the two goes unheard.
+                let freed = shared.freed.notified();
+                if let Some(permit) = self.take(ip) {
+                    return permit;
+                }
+                freed.await;
+            }
+        };
+        tokio::time::timeout(WAIT_FOR_PLACE, taken).await.ok()
+    }
+
     pub(super) fn take(&self, ip: IpAddr) -> Option<Permit> {
         let shared = &self.shared;
-        if shared.open.fetch_add(1, Ordering::Relaxed) >= shared.limit {
-            shared.open.fetch_sub(1, Ordering::Relaxed);
+        if shared.open.fetch_add(1, Ordering::SeqCst) >= shared.limit {
+            shared.open.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
         // From here on dropping the permit gives the place back.
@@ -70,9 +128,28 @@ impl Permits {
     }
 }
 
+impl Wanted {
+    /// Returns when another has begun to wait for a place.
+    pub(super) async fn by_others(&mut self) {
+        if self.wanted.changed().await.is_err() {
+            // INVARIANT: the listener holds the permits, so their sender is there as long as it listens.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.open.fetch_sub(1, Ordering::SeqCst);
+        if self.shared.waiting.load(Ordering::SeqCst) > 0 {
+            self.shared.freed.notify_waiters();
+        }
         let (Some(ip), Some(by_ip)) = (self.ip, &self.shared.by_ip) else { return };
         let mut open = by_ip.open.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get_mut(&ip) {

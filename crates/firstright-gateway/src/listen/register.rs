@@ -18,6 +18,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// At a drain a connection that has sent nothing yet gets this long: its request may be on the way.
 const FRESH_GRACE_TICKS: u32 = 1;
 
+/// At the cap, a connection that has not ended its head for so long may be closed for another: whoever is well sends it
+/// at once.
+const SLOW_HEAD_TICKS: u32 = 2;
+/// At the cap so many connections are closed for others in one tick: each costs a look at all of them.
+const MAX_CLOSED_FOR_OTHERS: u32 = 256;
+
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -102,6 +108,8 @@ pub(super) struct Register {
     now: Rc<Cell<u32>>,
     draining: Rc<Cell<bool>>,
     emptied: Notify,
+    /// Connections that were closed for others in this tick.
+    closed_for_others: Cell<u32>,
     head_ticks: u32,
     idle_ticks: u32,
     stall_ticks: u32,
@@ -126,6 +134,7 @@ impl Register {
             now: Rc::default(),
             draining: Rc::default(),
             emptied: Notify::new(),
+            closed_for_others: Cell::new(0),
             head_ticks: ticks(limits.head_timeout),
             idle_ticks: ticks(limits.idle_timeout),
             stall_ticks: ticks(limits.write_stall_timeout),
@@ -180,6 +189,30 @@ impl Register {
             }
         }
         self.open.get()
+    }
+
+    /// Ends a connection for another's sake: the one that is slowest with its head, or else the one that has been without
+    /// a request for the longest. False if all are at work.
+    pub(super) fn make_room(&self) -> bool {
+        if self.closed_for_others.get() >= MAX_CLOSED_FOR_OTHERS {
+            return false;
+        }
+        let entries = self.entries.borrow();
+        let of = |entry: &Entry| {
+            let waited = entry.watch.waited_ticks();
+            match entry.watch.phase.get() {
+                Phase::Fresh | Phase::Head if waited >= SLOW_HEAD_TICKS => Some((true, waited)),
+                Phase::Idle if waited > 0 => Some((false, waited)),
+                _ => None,
+            }
+        };
+        let ready = entries.iter().flatten().filter_map(|entry| Some((of(entry)?, entry)));
+        let Some((_, entry)) = ready.max_by_key(|(rank, _)| *rank) else { return false };
+        // It stays in the register until its task is dropped, and is not to be found again until then.
+        entry.watch.enter(Phase::Serving);
+        entry.end();
+        self.closed_for_others.set(self.closed_for_others.get() + 1);
+        true
     }
 
     /// Returns when no connection is left.
@@ -245,6 +278,7 @@ async fn sweep_each_tick(register: Weak<Register>) {
         tokio::time::sleep(TICK).await;
         let Some(register) = register.upgrade() else { return };
         register.now.set(register.now.get().wrapping_add(1));
+        register.closed_for_others.set(0);
         register.sweep();
     }
 }

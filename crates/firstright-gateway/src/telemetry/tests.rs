@@ -185,6 +185,7 @@ id = "t"
 
 fn setup(world: Arc<World>) -> Setup {
     Setup {
+        held_bytes: 1 << 20,
         version: 1,
         endpoints: vec![None; world.deployments.len()],
         homes: HomeBook::new(&[0; 32], &world, 0, false),

@@ -29,6 +29,8 @@ pub enum BodyError {
     Chunked(BadChunk),
     /// More than this many bytes where a whole was asked for.
     TooLarge(usize),
+    /// Too much is held for others.
+    Crowded,
 }
 
 impl std::fmt::Display for BodyError {
@@ -42,6 +44,7 @@ impl std::fmt::Display for BodyError {
             Self::TooLarge(bytes) => {
                 write!(f, "take the provider's answer: it is larger than `{bytes}` bytes")
             }
+            Self::Crowded => f.write_str("hold the provider's answer: too much is held for others"),
         }
     }
 }
@@ -158,12 +161,25 @@ impl Body {
 
     /// Reads to the end, at most `limit` bytes. A body that came with its head is not copied again.
     pub async fn read_whole(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        self.read_within(limit, |_| true).await
+    }
+
+    /// The same; `take` is told of all bytes before they are kept, and may say that there is no room for them.
+    pub(crate) async fn read_within(
+        &mut self,
+        limit: usize,
+        mut take: impl FnMut(usize) -> bool,
+    ) -> Result<Bytes, BodyError> {
         let announced = self.remaining();
         let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
         // What says that it will be too long is not read until it is.
         if first.len() > limit || announced.is_some_and(|bytes| bytes > limit as u64) {
             self.connection = None;
             return Err(BodyError::TooLarge(limit));
+        }
+        if !take(first.len()) {
+            self.connection = None;
+            return Err(BodyError::Crowded);
         }
         if self.is_end() {
             return Ok(first);
@@ -172,9 +188,13 @@ impl Body {
         let (mut length, mut pieces) = (first.len(), vec![first]);
         while let Some(bytes) = self.next().await.transpose()? {
             length += bytes.len();
-            if length > limit {
+            let too_much = match length > limit {
+                true => Some(BodyError::TooLarge(limit)),
+                false => (!take(bytes.len())).then_some(BodyError::Crowded),
+            };
+            if let Some(error) = too_much {
                 self.connection = None;
-                return Err(BodyError::TooLarge(limit));
+                return Err(error);
             }
             pieces.push(bytes);
         }

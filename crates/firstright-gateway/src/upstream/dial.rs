@@ -13,6 +13,10 @@ use super::egress::allowed;
 use super::exchange::{SendError, SendErrorKind};
 use super::target::Target;
 
+/// `EMFILE` and `ENFILE`: as many files are open as this process, or the machine, may have. The standard library has no
+/// kinds for them.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
 /// Addresses of one name that are tried; with more of them each would have too little time.
 const ADDRESSES_MAX: usize = 4;
 
@@ -49,6 +53,9 @@ async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendErr
     for address in addresses {
         last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) if error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) => {
+                return Err(SendError::unsent(SendErrorKind::Files, Some(error)));
+            }
             Ok(Err(error)) => SendError::unsent(SendErrorKind::Connect, Some(error)),
             Err(_) => SendError::unsent(SendErrorKind::ConnectTimeout, None),
         };

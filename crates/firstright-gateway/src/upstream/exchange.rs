@@ -40,6 +40,8 @@ pub enum SendErrorKind {
     Private,
     /// No address took the connection.
     Connect,
+    /// No connection can be opened, because this process may not open more files: it says nothing of the provider.
+    Files,
     /// No connection within its budget.
     ConnectTimeout,
     /// The TLS handshake failed.
@@ -77,6 +79,7 @@ impl std::fmt::Display for SendErrorKind {
             Self::Resolve => "resolve the provider's name",
             Self::Private => "connect to the provider: its name leads to a private address, and it is not said to be private",
             Self::Connect => "connect to the provider",
+            Self::Files => "open another connection: as many files are open as may be",
             Self::ConnectTimeout => "connect to the provider in time",
             Self::Tls => "agree on TLS with the provider",
             Self::Write => "write the request to the provider",

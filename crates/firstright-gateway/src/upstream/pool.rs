@@ -78,6 +78,12 @@ impl Pool {
         }
     }
 
+    /// Closes all that wait; false if there were none.
+    pub(super) fn clear(&self) -> bool {
+        let kept = std::mem::take(&mut *self.kept.borrow_mut());
+        !kept.is_empty()
+    }
+
     pub(super) fn idle(&self) -> usize {
         self.kept.borrow().values().map(Vec::len).sum()
     }

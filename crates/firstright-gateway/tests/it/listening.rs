@@ -143,6 +143,41 @@ fn connections_are_capped() {
 }
 
 #[test]
+fn at_the_cap_a_slow_head_goes_first_then_who_is_idle_and_nobody_who_is_at_work() {
+    run(async {
+        let gateway = Gateway::start(Limits { connections: 3, ..Limits::default() }, |request| async move {
+            if request.uri().path() == "/slow" {
+                sleep(Duration::from_secs(30)).await;
+            }
+            Answer::new(Reply::whole("done"))
+        });
+        let (mut idle, mut part, mut serving) =
+            (gateway.connect().await, gateway.connect().await, gateway.connect().await);
+        write(&mut idle, GET).await;
+        read_message(&mut idle).await;
+        write(&mut part, "GET / HT").await;
+        write(&mut serving, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        // For a moment all of them may be well.
+        let mut early = gateway.connect().await;
+        assert_eq!(seconds_to_the_end(&mut early).await, 0);
+        sleep(Duration::from_secs(4)).await;
+        let mut others = Vec::new();
+        for closed in [&mut part, &mut idle] {
+            let mut other = gateway.connect().await;
+            write(&mut other, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            assert_eq!(seconds_to_the_end(closed).await, 0);
+            others.push(other);
+        }
+        let mut last = gateway.connect().await;
+        assert_eq!(seconds_to_the_end(&mut last).await, 0, "all are at work");
+        for client in others.iter_mut().chain([&mut serving]) {
+            assert!(read_message(client).await.ends_with("done"));
+        }
+        assert_eq!(gateway.permits.open(), 3);
+    });
+}
+
+#[test]
 fn a_drain_answers_what_is_in_flight_and_closes_the_rest() {
     run(async {
         let gateway = slow(Limits::default(), 30);

@@ -12,6 +12,7 @@ mod garbage;
 mod hostile;
 mod storms;
 mod overload;
+mod pressure;
 mod sockets;
 mod languages;
 mod money;
