@@ -37,6 +37,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use permit::Permit;
 use register::Register;
 
 use crate::relay;
@@ -123,16 +124,9 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let register = Register::start(&limits);
-    let handler = Rc::new(handler);
-    let admit = |stream: TcpStream, peer: SocketAddr| {
-        // Over a cap, when nobody else can be closed for it, the client is told by a closed connection: an answer would
-        // cost what the cap protects.
-        let Some(permit) = permits.take(peer.ip()) else { return };
-        // Without this an event of a stream would wait for the acknowledgement of the one before it.
-        let _ = stream.set_nodelay(true);
-        connection::spawn(stream, peer, tls.as_ref(), permit, &limits, &register, &handler);
-    };
     let mut wanted = permits.wanted();
+    let handler = Rc::new(handler);
+    let door = Rc::new(Door { tls, limits: limits.clone(), permits, register: register.clone(), handler });
     loop {
         tokio::select! {
             biased;
@@ -141,20 +135,8 @@ where
                 register.make_room();
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    if !permits.are_all_taken() {
-                        admit(stream, peer);
-                        continue;
-                    }
-                    // Another may be closed for it, of this thread or of another.
-                    let (tls, permits, limits) = (tls.clone(), permits.clone(), limits.clone());
-                    let (register, handler) = (register.clone(), handler.clone());
-                    tokio::task::spawn_local(async move {
-                        let Some(permit) = permits.wait(peer.ip()).await else { return };
-                        let _ = stream.set_nodelay(true);
-                        connection::spawn(stream, peer, tls.as_ref(), permit, &limits, &register, &handler);
-                    });
-                }
+                Ok((stream, peer)) if door.permits.are_all_taken() => door.wait(stream, peer),
+                Ok((stream, peer)) => door.admit(stream, peer),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
             },
@@ -166,7 +148,7 @@ where
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, peer)) = listener.accept() {
             if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                admit(stream, peer);
+                door.admit(stream, peer);
             }
         }
     }
@@ -180,6 +162,54 @@ where
         register.cut();
     }
     Drained { cut }
+}
+
+/// What every connection of a listener begins with.
+struct Door<H> {
+    tls: Option<Arc<Tls>>,
+    limits: Rc<Limits>,
+    permits: Permits,
+    register: Rc<Register>,
+    handler: Rc<H>,
+}
+
+impl<H, F, B> Door<H>
+where
+    H: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + Unpin + 'static,
+    B: Body + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// Serves it. Over a cap the client is told by a closed connection: an answer would cost what the cap protects.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Some(permit) = self.permits.take(peer.ip()) {
+            self.serve(stream, peer, permit);
+        }
+    }
+
+    /// Serves it as soon as another is closed for it, of this thread or of another, if that is soon.
+    fn wait(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let door = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            if let Some(permit) = door.permits.wait(peer.ip()).await {
+                door.serve(stream, peer, permit);
+            }
+        });
+    }
+
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+        // Without this an event of a stream would wait for the acknowledgement of the one before it.
+        let _ = stream.set_nodelay(true);
+        connection::spawn(
+            stream,
+            peer,
+            self.tls.as_ref(),
+            permit,
+            &self.limits,
+            &self.register,
+            &self.handler,
+        );
+    }
 }
 
 /// These say that one client gave up, not that the listener is ill.

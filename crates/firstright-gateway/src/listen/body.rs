@@ -24,8 +24,9 @@ impl Default for BodyLimits {
     }
 }
 
-/// Memory is set aside ahead of the bytes up to here; a length that is only claimed must not cost us more.
-const AHEAD_BYTES_MAX: usize = 256 * 1024;
+/// So much memory is set aside ahead of the bytes, and from there on as much as has come: a length that is only claimed
+/// must not cost us more.
+const AHEAD_BYTES_LEAST: usize = 16 * 1024;
 
 /// Why a request body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +132,7 @@ async fn collect(
 /// Makes room for `more`, and by doubling for what will follow, but for no more than is claimed.
 fn grow(all: &mut Vec<u8>, more: usize, claimed: usize) {
     if all.capacity() - all.len() < more {
-        let ahead = claimed.saturating_sub(all.len()).min(all.len().max(AHEAD_BYTES_MAX));
+        let ahead = claimed.saturating_sub(all.len()).min(all.len().max(AHEAD_BYTES_LEAST));
         all.reserve_exact(more.max(ahead));
     }
 }

@@ -13,6 +13,7 @@ mod hostile;
 mod storms;
 mod overload;
 mod pressure;
+mod slow;
 mod sockets;
 mod languages;
 mod money;

@@ -256,6 +256,7 @@ fn unsent(error: &SendError) -> Outcome {
         | SendErrorKind::Tls
         | SendErrorKind::Write
         | SendErrorKind::ClosedBeforeHead
+        | SendErrorKind::Files
         | SendErrorKind::HeadTimeout => Outcome::Later(problem, None),
     }
 }
