@@ -1,23 +1,31 @@
 //! What does the broker know? Plain values that `decide` reads and only [`crate::Broker::step`] changes.
 
+mod asked;
+mod expected;
+mod open_call;
+mod open_job;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+pub(crate) use self::asked::Asked;
+pub(crate) use self::expected::Expected;
+pub(crate) use self::open_call::{OpenCall, Serving, Tried};
+pub(crate) use self::open_job::{Accepted, Lease, Offer, OpenJob, Pass};
 use crate::accounts::Accounts;
 use crate::capacity::{Capacity, Shortage, Why};
 use crate::clause::{Clause, Measure};
-use crate::decision::Ground;
-use crate::fact::{Failure, FailureKind, LeaseId, OfferId, Terms};
+use crate::fact::{LeaseId, OfferId};
 use crate::ledger::Ledger;
-use crate::plan::{Candidate, Plan, lease_cost};
-use crate::queue::{Line, Queue};
+use crate::plan::{Candidate, Plan};
+use crate::queue::Queue;
 use crate::retries::Retries;
-use crate::title::{Evidence, Place, Title};
-use crate::units::{Money, SECOND, Span, Timestamp};
-use crate::workload::{Call, CallId, Job, JobId, View};
-use crate::world::{ClauseId, DeploymentId, ModelId, PartyId, ProviderId, World};
+use crate::title::{Evidence, Place};
+use crate::units::{SECOND, Span, Timestamp};
+use crate::workload::{CallId, JobId};
+use crate::world::{ClauseId, DeploymentId, PartyId, ProviderId, World};
 
 /// Everything that the broker knows.
 #[derive(Clone, Debug)]
@@ -78,159 +86,6 @@ pub(crate) struct Standing {
     pub good_runs: u32,
     pub calls: u32,
     pub accelerators: u32,
-}
-
-/// A call between arrival and its one outcome.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenCall {
-    pub call: Call,
-    pub arrived: Timestamp,
-    pub tried: Vec<Tried>,
-    pub serving: Option<Serving>,
-    pub attempts: u32,
-    /// Its place in the order, if others waited when it came or it waits itself.
-    pub line: Option<Line>,
-    /// The call beside which it is a second attempt, and where that one was served when this one came.
-    pub beside: Option<(CallId, Place)>,
-    /// The second attempt that was made beside it.
-    pub hedge: Option<CallId>,
-}
-
-/// A failed attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tried {
-    pub place: Place,
-    pub at: Timestamp,
-    pub failure: Failure,
-}
-
-/// Where a call is being served.
-#[derive(Clone, Debug)]
-pub(crate) struct Serving {
-    pub deployment: DeploymentId,
-    pub model: ModelId,
-    pub reserved: u64,
-    pub since: Timestamp,
-    pub plan: Arc<Plan>,
-    /// Its place in the plan's candidates.
-    pub candidate: usize,
-    /// Its first byte was counted as late while it was awaited.
-    pub late: bool,
-}
-
-/// A job between submission and its end.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenJob {
-    pub job: Job,
-    /// Accelerators not placed yet.
-    pub unplaced: u32,
-    /// What is left to run of the part that is not placed.
-    pub left: Span,
-    /// Releases of rights for this job.
-    pub passes: BTreeMap<ClauseId, Pass>,
-    /// The one open offer.
-    pub offer: Option<(OfferId, ClauseId)>,
-    /// Firm quotes: (provider, price, until).
-    pub quotes: Vec<(ProviderId, Money, Timestamp)>,
-    /// Providers that lost it.
-    pub lost: Vec<ProviderId>,
-    /// The lease that the unplaced part last ran on.
-    pub resumes: Option<LeaseId>,
-    /// Leases in force.
-    pub leases: Vec<LeaseId>,
-    pub resumptions: u32,
-    pub failed: bool,
-    /// It was cancelled or failed: what still runs is being stopped, and nothing of it is started again.
-    pub stopped: bool,
-    /// What the holder asked last took, until it is placed.
-    pub accepted: Option<Accepted>,
-}
-
-/// A holder took the work, or a part of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Accepted {
-    pub clause: ClauseId,
-    pub count: u32,
-    pub hour: Option<Money>,
-    pub ground: Ground,
-    /// When the holder was asked.
-    pub asked: Timestamp,
-}
-
-/// A right released for a job.
-#[derive(Clone, Debug)]
-pub(crate) struct Pass {
-    pub evidence: Evidence,
-    /// When the release runs out.
-    pub until: Timestamp,
-    /// The price that the holder let pass.
-    pub hour: Option<Money>,
-}
-
-/// An offer that is open.
-#[derive(Clone, Debug)]
-pub(crate) struct Offer {
-    pub job: JobId,
-    pub clause: ClauseId,
-    pub holder: PartyId,
-    pub terms: Terms,
-    pub made: Timestamp,
-    pub until: Timestamp,
-    /// Terms that the holder proposed and the operator has not answered.
-    pub counter: Option<Terms>,
-}
-
-/// A job's placement in force.
-#[derive(Clone, Debug)]
-pub(crate) struct Lease {
-    pub job: JobId,
-    pub candidate: Candidate,
-    pub plan: Arc<Plan>,
-    pub count: u32,
-    pub hour: Option<Money>,
-    pub title: Title,
-    /// Left to run when it began.
-    pub duration: Span,
-    pub accelerator_seconds: u64,
-}
-
-/// When room for a call is expected somewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Expected {
-    /// When, with those that wait there before it.
-    pub again: Timestamp,
-    pub place: Place,
-    /// When, if those do not take it.
-    pub alone: Timestamp,
-    /// Before this there cannot be any.
-    pub earliest: Timestamp,
-}
-
-impl Expected {
-    /// What a shortage says.
-    fn of(at: Timestamp, place: Place, short: &Shortage) -> Expected {
-        let earliest = if short.is_no_sooner() { short.again() } else { at };
-        Expected { again: short.again(), place, alone: short.alone(), earliest }
-    }
-
-    /// The best of both.
-    pub fn or(self, other: Expected) -> Expected {
-        let first = self.min(other);
-        Expected { alone: self.alone.min(other.alone), earliest: self.earliest.min(other.earliest), ..first }
-    }
-}
-
-/// Whose placement is asked about.
-pub(crate) enum Asked<'a> {
-    Call {
-        call: &'a OpenCall,
-        model: ModelId,
-        /// Until when it waits for the one that it would rather have.
-        patience: Timestamp,
-    },
-    Job {
-        job: &'a OpenJob,
-    },
 }
 
 impl State {
@@ -407,230 +262,11 @@ impl State {
     }
 }
 
-impl OpenCall {
-    /// A call that arrived just now.
-    pub fn new(at: Timestamp, call: &Call) -> OpenCall {
-        OpenCall {
-            call: call.clone(),
-            arrived: at,
-            tried: Vec::new(),
-            serving: None,
-            attempts: 0,
-            line: None,
-            beside: None,
-            hedge: None,
-        }
-    }
-
-    /// A second attempt that begins just now beside the first: where that one failed before, this one is not sent either.
-    pub fn second(at: Timestamp, call: &Call, first: &OpenCall) -> OpenCall {
-        let place = first.serving.as_ref().map(|serving| Place::Deployment(serving.deployment));
-        OpenCall {
-            tried: first.tried.clone(),
-            attempts: first.attempts,
-            beside: place.map(|place| (first.call.id, place)),
-            ..OpenCall::new(at, call)
-        }
-    }
-
-    /// Tokens that it reserves.
-    pub fn need(&self) -> u64 {
-        self.call.input.saturating_add(self.call.max_output)
-    }
-}
-
-impl OpenJob {
-    /// A job of which nothing is placed yet.
-    pub fn new(job: &Job) -> OpenJob {
-        OpenJob {
-            job: job.clone(),
-            unplaced: job.count,
-            left: job.duration,
-            passes: BTreeMap::new(),
-            offer: None,
-            quotes: Vec::new(),
-            lost: Vec::new(),
-            resumes: None,
-            leases: Vec::new(),
-            resumptions: 0,
-            failed: false,
-            stopped: false,
-            accepted: None,
-        }
-    }
-}
-
 impl PoolState {
     /// Accelerators that can be leased now.
     //= rights/capacity.md#CA-9
     pub fn free(&self) -> u32 {
         let unleased = self.count.saturating_sub(self.leased);
         self.declared.map_or(unleased, |declared| declared.min(unleased))
-    }
-}
-
-impl Asked<'_> {
-    /// What the law sees of it.
-    pub fn view<'s>(&'s self, state: &'s State) -> View<'s> {
-        match self {
-            Asked::Call { call, model, .. } => View::of_call(&state.world, &call.call, *model),
-            Asked::Job { job } => View::of_job(&state.world, &job.job),
-        }
-    }
-
-    /// What a job that lost its provider has still to run.
-    pub fn emergency(&self) -> Option<Span> {
-        match self {
-            Asked::Job { job } if !job.lost.is_empty() => Some(job.left),
-            _ => None,
-        }
-    }
-
-    /// Accelerators wanted; 1 for a call.
-    pub fn count(&self) -> u32 {
-        match self {
-            Asked::Call { .. } => 1,
-            Asked::Job { job } => job.unplaced,
-        }
-    }
-
-    /// The smallest piece that will do.
-    //= rights/choosing.md#CH-10
-    pub fn min_chunk(&self) -> u32 {
-        match self {
-            Asked::Call { .. } => 1,
-            Asked::Job { job } => job.job.min_chunk.clamp(1, job.unplaced.max(1)),
-        }
-    }
-
-    /// How many of so many free ones can be taken as one piece: all that is asked, or a part that leaves a rest which is
-    /// large enough itself.
-    //= rights/choosing.md#CH-10
-    pub fn piece(&self, free: u32) -> Option<u32> {
-        let (all, least) = (self.count(), self.min_chunk());
-        if free >= all {
-            return Some(all);
-        }
-        let part = free.min(all.saturating_sub(least));
-        (part >= least).then_some(part)
-    }
-
-    /// How long it will run.
-    pub fn duration(&self) -> Span {
-        match self {
-            Asked::Call { .. } => Span(0),
-            Asked::Job { job } => job.left,
-        }
-    }
-
-    /// Was the place tried for this workload, and did it fail?
-    //= rights/choosing.md#CH-11
-    pub fn tried(&self, candidate: &Candidate) -> bool {
-        match self {
-            Asked::Call { call, .. } => {
-                let failed =
-                    |one: &Tried| one.place == candidate.place && one.failure.kind != FailureKind::Throttled;
-                call.tried.iter().any(failed)
-            }
-            Asked::Job { job } => job.lost.contains(&candidate.provider),
-        }
-    }
-
-    /// Does the place serve the first attempt, beside which this is a second?
-    pub fn is_beside(&self, candidate: &Candidate) -> bool {
-        matches!(self, Asked::Call { call, .. } if call.beside.is_some_and(|(_, place)| place == candidate.place))
-    }
-
-    /// The failed attempts, at one party or at all.
-    pub fn failures(&self, party: Option<PartyId>, state: &State) -> Vec<Evidence> {
-        match self {
-            Asked::Call { call, .. } => {
-                let of = call
-                    .tried
-                    .iter()
-                    .filter(|one| party.is_none_or(|party| state.party_of(one.place) == party));
-                of.map(|one| Evidence::Failed {
-                    place: one.place,
-                    kind: one.failure.kind,
-                    status: one.failure.status,
-                    at: one.at,
-                    evidence: one.failure.evidence,
-                })
-                .collect()
-            }
-            Asked::Job { job } => {
-                let of = job
-                    .lost
-                    .iter()
-                    .filter(|lost| party.is_none_or(|party| state.world.provider(**lost).party == party));
-                of.map(|provider| Evidence::Lost { provider: *provider }).collect()
-            }
-        }
-    }
-
-    /// If every attempt was throttled, but for those that it did not suit: the shortest wait that was asked for.
-    pub fn throttled(&self) -> Option<Span> {
-        let Asked::Call { call, .. } = self else { return None };
-        let mut tried =
-            call.tried.iter().filter(|one| one.failure.kind != FailureKind::Unsuitable).peekable();
-        tried.peek()?;
-        tried.try_fold(Span(u64::MAX), |least, one| {
-            let wait = one.failure.retry_after.unwrap_or(Span(SECOND));
-            (one.failure.kind == FailureKind::Throttled).then_some(least.min(wait))
-        })
-    }
-
-    /// Was it tried, and did it suit nobody?
-    //= rights/choosing.md#CH-15
-    pub fn unsuitable(&self) -> bool {
-        let Asked::Call { call, .. } = self else { return false };
-        !call.tried.is_empty() && call.tried.iter().all(|one| one.failure.kind == FailureKind::Unsuitable)
-    }
-
-    /// What the holder under this clause has taken of it.
-    pub fn accepted(&self, clause: ClauseId) -> Option<&Accepted> {
-        match self {
-            Asked::Call { .. } => None,
-            Asked::Job { job } => job.accepted.as_ref().filter(|accepted| accepted.clause == clause),
-        }
-    }
-
-    /// Is an offer by this clause open for it?
-    pub fn offered(&self, clause: ClauseId) -> bool {
-        matches!(self, Asked::Job { job } if job.offer.is_some_and(|(_, open)| open == clause))
-    }
-
-    /// Has the holder under this clause been offered it, or taken it?
-    pub fn pending(&self, clause: ClauseId) -> bool {
-        self.offered(clause) || self.accepted(clause).is_some()
-    }
-
-    /// The release of a right for it.
-    pub fn release(&self, clause: ClauseId) -> Option<&Pass> {
-        match self {
-            Asked::Call { .. } => None,
-            Asked::Job { job } => job.passes.get(&clause),
-        }
-    }
-
-    /// What it is expected to cost there, to compare: money for a job; for a call nano-units times a million.
-    //= rights/price.md#PR-5
-    pub fn price(&self, candidate: &Candidate) -> Option<i128> {
-        match self {
-            Asked::Call { call, .. } => {
-                let Call { input, max_output, tier, .. } = call.call;
-                let rates = candidate.rates_for(tier, input)?;
-                // A kind of token that has no price here is not expected: embeddings have no output.
-                let of = |rate: Option<Money>, many: u64| {
-                    rate.unwrap_or(Money::ZERO).0.saturating_mul(i128::from(many))
-                };
-                let tokens = of(rates.input, input).saturating_add(of(rates.output, max_output));
-                Some(tokens.saturating_add(of(rates.request, 1_000_000)))
-            }
-            Asked::Job { job } => {
-                let hour = candidate.hour?;
-                Some(lease_cost(hour, job.unplaced, job.left.0.div_euclid(SECOND)).0)
-            }
-        }
     }
 }
