@@ -7,6 +7,7 @@
 
 mod clock;
 mod grant;
+mod principal;
 mod role;
 mod sign;
 mod tokens;
@@ -21,10 +22,11 @@ use crate::upstream::{BadHead, Client, RequestHead, SendErrorKind, Target};
 
 pub(crate) use clock::clock_ahead_s;
 pub use grant::{Grant, Subject, TokenUrl};
+pub use principal::{OciInstance, OciPrincipal};
 pub use role::{Authorization, AwsRole, AwsSource};
 pub use sign::{AwsKey, BadKey, OciKey, SigningKey, thumbprint};
 use tokens::Held;
-pub use tokens::Tokens;
+pub use tokens::{Kind, Tokens};
 
 /// A clock that is off by more than this, in seconds, is told of: AWS and Oracle take five minutes, and a Date header is
 /// older than its answer by the way it came.
@@ -67,7 +69,7 @@ impl std::fmt::Debug for Secret {
 pub enum Proof {
     /// A header with this name and value.
     Header(HeaderName, Secret),
-    /// A token that is fetched and renewed, or the keys of a role at AWS, which sign.
+    /// A token that is fetched and renewed; or the keys of a role at AWS, or of a principal at Oracle, which sign.
     Tokens(Arc<Tokens>),
     /// Oracle's request signature.
     Oci(Arc<OciKey>),
@@ -173,7 +175,7 @@ impl std::fmt::Display for Skew {
 /// What is known of a credential, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// In one word: `header`, `token`, `aws-role`, `oci-signature` or `aws-signature`.
+    /// In one word: `header`, `token`, `aws-role`, `oci-principal`, `oci-signature` or `aws-signature`.
     pub kind: &'static str,
     /// For a token: seconds until it ends; none if there is none.
     pub ends_in_s: Option<u64>,
@@ -234,7 +236,8 @@ impl Credential {
                 used.token = Some(number);
                 match held {
                     Held::Bearer(bearer) => head.header("authorization", &bearer.0).map(drop),
-                    Held::Key(key) => key.sign(head, target.authority(), body, tokens.clock.now_s()),
+                    Held::Aws(key) => key.sign(head, target.authority(), body, tokens.clock.now_s()),
+                    Held::Oci(key) => key.sign(head, target.authority(), body, tokens.clock.now_s()),
                 }
             }
             Proof::Oci(key) => key.sign(head, target.authority(), body, key.clock.now_s()),
@@ -249,8 +252,13 @@ impl Credential {
     pub fn renew(&self, used: Used, status: StatusCode, headers: &HeaderMap) -> bool {
         let (unauthorised, forbidden) = (StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN);
         let clock = match &self.proof {
-            Proof::Tokens(tokens) if tokens.is_role() => {
-                if used.token.is_some_and(|number| has_ended(headers) && tokens.renew(number)) {
+            Proof::Tokens(tokens) if tokens.kind() != Kind::Bearer => {
+                let ended = match tokens.kind() {
+                    Kind::AwsRole => has_ended(headers),
+                    // Another time may do as well as another key, and costs nothing.
+                    _ => status == unauthorised && tokens.clock.news(headers).is_none(),
+                };
+                if used.token.is_some_and(|number| ended && tokens.renew(number)) {
                     return true;
                 }
                 &tokens.clock

@@ -24,7 +24,7 @@ use crate::accounts::wire::AccountBody;
 
 use auth::{AuthConfig, Proofs};
 
-pub(crate) use auth::AwsConfig;
+pub(crate) use auth::{AwsConfig, OciConfig};
 
 pub use operating::TlsConfig;
 pub use telemetry::{AccessLogName, OtlpSection, TelemetryConfig};

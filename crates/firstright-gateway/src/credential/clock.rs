@@ -33,14 +33,15 @@ impl Clock {
 
     /// Learns from a refusal. True if theirs is another time than the one that was signed with.
     pub(super) fn learn(&self, headers: &HeaderMap) -> bool {
-        let Some(ahead_s) = clock_ahead_s(headers).filter(|ahead| ahead.abs() <= AHEAD_MAX_S) else {
-            return false;
-        };
-        if (ahead_s - self.ahead_s()).abs() <= SKEW_TOLD_S {
-            return false;
-        }
+        let Some(ahead_s) = self.news(headers) else { return false };
         self.ahead_s.store(ahead_s, Ordering::Relaxed);
         true
+    }
+
+    /// How far theirs is ahead, if it is another time than the one that was signed with.
+    pub(super) fn news(&self, headers: &HeaderMap) -> Option<i64> {
+        let ahead_s = clock_ahead_s(headers).filter(|ahead| ahead.abs() <= AHEAD_MAX_S)?;
+        ((ahead_s - self.ahead_s()).abs() > SKEW_TOLD_S).then_some(ahead_s)
     }
 }
 

@@ -10,7 +10,7 @@ use firstright_wire::auth::aws::{self, Keys};
 use firstright_wire::auth::token::Refused;
 
 use super::tokens::Tokens;
-use super::{AuthError, AwsKey, Secret};
+use super::{AuthError, AwsKey, Secret, TokenUrl};
 use crate::upstream::Client;
 
 /// A role, and what its keys sign.
@@ -63,24 +63,26 @@ impl AwsRole {
     /// Gets keys, and tells for how many seconds they hold.
     pub(super) async fn keys(
         &self,
+        url: &TokenUrl,
         tokens: &Tokens,
         client: &Client,
     ) -> Result<(Arc<AwsKey>, u64), AuthError> {
         let keys = match &self.source {
-            AwsSource::Machine { role } => self.of_machine(role.as_deref(), tokens, client).await?,
+            AwsSource::Machine { role } => self.of_machine(role.as_deref(), url, tokens, client).await?,
             AwsSource::Container { authorization } => {
                 let known = match authorization {
                     Authorization::None => None,
                     Authorization::Text(secret) => Some(secret.text().to_owned()),
                     Authorization::File(file) => Some(read(file)?),
                 };
-                let answer = tokens.send(aws::container(tokens.path(), known.as_deref()), client).await?;
+                let ask = aws::container(&url.path, known.as_deref());
+                let answer = tokens.send(&url.target, ask, None, client).await?;
                 let read = aws::keys(answer.status, &answer.body, answer.now_s);
                 read.map_err(|refused| tokens.refused(refused, &answer))?
             }
             AwsSource::WebIdentity { role, session, token } => {
-                let ask = aws::web_identity(tokens.path(), role, session, &read(token)?);
-                let answer = tokens.send(ask, client).await?;
+                let ask = aws::web_identity(&url.path, role, session, &read(token)?);
+                let answer = tokens.send(&url.target, ask, None, client).await?;
                 let read = aws::assumed(answer.status, &answer.body, answer.now_s);
                 read.map_err(|refused| tokens.refused(refused, &answer))?
             }
@@ -95,6 +97,7 @@ impl AwsRole {
     async fn of_machine(
         &self,
         role: Option<&str>,
+        url: &TokenUrl,
         tokens: &Tokens,
         client: &Client,
     ) -> Result<Keys, AuthError> {
@@ -102,12 +105,13 @@ impl AwsRole {
             let word: Result<String, Refused> = aws::word(answer.status, &answer.body);
             word.map_err(|refused| tokens.refused(refused, &answer))
         };
-        let session = word(tokens.send(aws::session(), client).await?)?;
+        let send = |ask| tokens.send(&url.target, ask, None, client);
+        let session = word(send(aws::session()).await?)?;
         let role = match role {
             Some(role) => role.to_owned(),
-            None => word(tokens.send(aws::role_name(&session), client).await?)?,
+            None => word(send(aws::role_name(&session)).await?)?,
         };
-        let answer = tokens.send(aws::role_keys(&role, &session), client).await?;
+        let answer = send(aws::role_keys(&role, &session)).await?;
         aws::keys(answer.status, &answer.body, answer.now_s)
             .map_err(|refused| tokens.refused(refused, &answer))
     }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::{hmac, signature};
 use bytes::Bytes;
@@ -69,6 +70,22 @@ impl SigningKey {
         Ok(SigningKey(Arc::new(pair.map_err(|_| BadKey::NotRsa)?)))
     }
 
+    /// Makes a new key of 2,048 bits, which takes a tenth of a second.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub(super) fn generate() -> Result<SigningKey, BadKey> {
+        KeyPair::generate(KeySize::Rsa2048)
+            .map(|pair| SigningKey(Arc::new(pair)))
+            .map_err(|_| BadKey::Signing)
+    }
+
+    /// The public key, as certificates have it (RFC 5280 section 4.1.2.7).
+    pub(super) fn public_der(&self) -> Result<Vec<u8>, BadKey> {
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().map_err(|_| BadKey::Signing)?;
+        Ok(der.as_ref().to_vec())
+    }
+
     /// RSA (PKCS #1 v1.5) over SHA-256.
     pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, BadKey> {
         let mut signed = vec![0; self.0.public_modulus_len()];
@@ -109,6 +126,8 @@ pub fn thumbprint(pem: &str) -> Result<[u8; 32], BadKey> {
 #[derive(Debug)]
 pub struct OciKey {
     key_id: String,
+    /// The key's name if that is a token, which is nobody else's to know.
+    session: Option<Secret>,
     key: SigningKey,
     pub(super) clock: Clock,
 }
@@ -116,11 +135,21 @@ pub struct OciKey {
 impl OciKey {
     /// The id is `{tenancy}/{user}/{fingerprint}`.
     pub fn new(key_id: String, key: SigningKey) -> OciKey {
-        OciKey { key_id, key, clock: Clock::default() }
+        OciKey { key_id, session: None, key, clock: Clock::default() }
+    }
+
+    /// A key that is called by a token.
+    pub(super) fn of_session(name: &str, key: SigningKey) -> OciKey {
+        OciKey { session: Some(Secret::new(name)), ..OciKey::new(String::new(), key) }
+    }
+
+    /// What is not to be shown.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        self.session.iter().cloned().collect()
     }
 
     pub(super) fn is_same(&self, other: &OciKey) -> bool {
-        self.key_id == other.key_id && self.key == other.key
+        (&self.key_id, &self.session) == (&other.key_id, &other.session) && self.key == other.key
     }
 
     /// Signs a head at a second since 1970.
@@ -154,7 +183,8 @@ impl OciKey {
         // A key that could be read signs; if it ever did not, there is no value to write.
         let signed = self.key.sign(text.as_bytes());
         let signed = signed.map_err(|_| BadHead::Value("authorization".to_owned()))?;
-        let value = oci::authorization(&self.key_id, with_body, &base64::standard(&signed));
+        let key_id = self.session.as_ref().map_or(self.key_id.as_str(), Secret::text);
+        let value = oci::authorization(key_id, with_body, &base64::standard(&signed));
         head.header("authorization", value.as_bytes()).map(drop)
     }
 }

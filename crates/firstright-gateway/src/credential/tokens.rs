@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::clock::{Clock, clock_ahead_s, skew_of};
-use super::{AuthError, AwsKey, AwsRole, Grant, Health, Secret, TokenUrl};
-use crate::upstream::{Budgets, Client, RequestHead};
+use super::{AuthError, AwsKey, AwsRole, Grant, Health, OciKey, OciPrincipal, Secret, TokenUrl};
+use crate::upstream::{Budgets, Client, RequestHead, Target};
 
 /// How long a fetch may take. Metadata services take seconds on a young machine.
 const BUDGETS: Budgets = Budgets {
@@ -34,22 +34,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Between two renewals because of a refusal: a provider that refuses every token is not asked with a new one each time.
 const BETWEEN_FORCED: Duration = Duration::from_secs(10);
 
-/// The token of one grant, or the keys of one role, shared by all threads and by all deployments that use it.
+/// The token of one grant, or the keys of one role or principal, shared by all threads and by all deployments that use it.
 #[derive(Debug)]
 pub struct Tokens {
     right: Right,
-    url: TokenUrl,
     pub(super) clock: Clock,
     state: Mutex<State>,
     /// Told whenever a fetch has ended.
     ended: watch::Sender<()>,
 }
 
-/// By what right something is given.
-#[derive(Debug, PartialEq, Eq)]
+/// By what right something is given, and where.
+#[derive(Debug, PartialEq)]
 enum Right {
-    Token(Grant),
-    Keys(AwsRole),
+    Token(Grant, TokenUrl),
+    Role(AwsRole, TokenUrl),
+    Principal(OciPrincipal),
+}
+
+/// What is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A token, which is sent.
+    Bearer,
+    /// The keys of a role at AWS, which sign.
+    AwsRole,
+    /// The key of a principal at Oracle, which signs.
+    OciPrincipal,
 }
 
 /// What proves, while it holds.
@@ -57,8 +68,10 @@ enum Right {
 pub(super) enum Held {
     /// A header's value.
     Bearer(Secret),
-    /// A role's key, which signs.
-    Key(Arc<AwsKey>),
+    /// A role's key.
+    Aws(Arc<AwsKey>),
+    /// A principal's key.
+    Oci(Arc<OciKey>),
 }
 
 /// An answer of the endpoint, and the time by its own clock, or ours if it says none, in seconds since 1970.
@@ -66,6 +79,7 @@ pub(super) struct Answer {
     pub status: u16,
     pub body: Bytes,
     pub now_s: u64,
+    host: String,
     headers: HeaderMap,
 }
 
@@ -110,40 +124,44 @@ enum Look {
 impl Tokens {
     /// Nothing is fetched before it is needed.
     pub fn new(grant: Grant, url: TokenUrl) -> Arc<Tokens> {
-        Self::by(Right::Token(grant), url)
+        Self::by(Right::Token(grant, url))
     }
 
     /// The same for the keys of a role.
     pub fn of_role(role: AwsRole, url: TokenUrl) -> Arc<Tokens> {
-        Self::by(Right::Keys(role), url)
+        Self::by(Right::Role(role, url))
     }
 
-    fn by(right: Right, url: TokenUrl) -> Arc<Tokens> {
+    /// The same for the key of a principal.
+    pub fn of_principal(principal: OciPrincipal) -> Arc<Tokens> {
+        Self::by(Right::Principal(principal))
+    }
+
+    fn by(right: Right) -> Arc<Tokens> {
         let (clock, state, ended) = (Clock::default(), Mutex::default(), watch::channel(()).0);
-        Arc::new(Tokens { right, url, clock, state, ended })
+        Arc::new(Tokens { right, clock, state, ended })
     }
 
     /// Are they given by the same right, at the same place?
     pub(super) fn is_same(&self, other: &Tokens) -> bool {
-        self.right == other.right && self.url == other.url
+        self.right == other.right
     }
 
-    /// Are they the keys of a role?
-    pub fn is_role(&self) -> bool {
-        matches!(self.right, Right::Keys(_))
-    }
-
-    /// The id of the key that signs, while there is one.
-    pub fn key_id(&self) -> Option<String> {
-        match &self.state().held.as_ref()?.held {
-            Held::Bearer(_) => None,
-            Held::Key(key) => Some(key.id().to_owned()),
+    /// What is given.
+    pub fn kind(&self) -> Kind {
+        match self.right {
+            Right::Token(..) => Kind::Bearer,
+            Right::Role(..) => Kind::AwsRole,
+            Right::Principal(_) => Kind::OciPrincipal,
         }
     }
 
-    /// The path of the endpoint.
-    pub(super) fn path(&self) -> &str {
-        &self.url.path
+    /// The id of a role's key, while there is one.
+    pub fn key_id(&self) -> Option<String> {
+        match &self.state().held.as_ref()?.held {
+            Held::Aws(key) => Some(key.id().to_owned()),
+            Held::Bearer(_) | Held::Oci(_) => None,
+        }
     }
 
     /// What proves, and its number.
@@ -210,12 +228,17 @@ impl Tokens {
     /// What is given, and for how many seconds it holds.
     async fn fetch(&self, client: &Client) -> Result<(Held, u64), AuthError> {
         match &self.right {
-            Right::Keys(role) => {
-                role.keys(self, client).await.map(|(key, lifetime_s)| (Held::Key(key), lifetime_s))
+            Right::Role(role, url) => {
+                let (key, lifetime_s) = role.keys(url, self, client).await?;
+                Ok((Held::Aws(key), lifetime_s))
             }
-            Right::Token(grant) => {
+            Right::Principal(principal) => {
+                let (key, lifetime_s) = principal.key(self, client).await?;
+                Ok((Held::Oci(key), lifetime_s))
+            }
+            Right::Token(grant, url) => {
                 let now_s = self.clock.now_s();
-                let answer = self.send(grant.ask(&self.url, now_s)?, client).await?;
+                let answer = self.send(&url.target, grant.ask(url, now_s)?, None, client).await?;
                 let token = token::answer(answer.status, &answer.body, now_s)
                     .map_err(|refused| self.refused(refused, &answer))?;
                 Ok((Held::Bearer(Secret::bearer(&token.access_token)), token.lifetime_s))
@@ -223,30 +246,38 @@ impl Tokens {
         }
     }
 
-    /// Asks the endpoint, and no other.
-    pub(super) async fn send(&self, ask: Ask, client: &Client) -> Result<Answer, AuthError> {
-        let host = self.url.target.host().to_owned();
-        let mut head =
-            RequestHead::new(ask.method, &self.url.target, &ask.target).map_err(AuthError::Head)?;
+    /// Asks an endpoint that configuration has named, with the signature of who asks if it wants one.
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        ask: Ask,
+        signer: Option<&OciKey>,
+        client: &Client,
+    ) -> Result<Answer, AuthError> {
+        let host = target.host().to_owned();
+        let mut head = RequestHead::new(ask.method, target, &ask.target).map_err(AuthError::Head)?;
         for (name, value) in &ask.headers {
             head.header(name, value.as_bytes()).map_err(AuthError::Head)?;
         }
         let body = if ask.body.is_empty() { vec![] } else { vec![ask.body.into()] };
-        let sent = client.send(&self.url.target, head, body, &BUDGETS).await;
+        if let Some(signer) = signer {
+            signer.sign(&mut head, target.authority(), &body, self.clock.now_s()).map_err(AuthError::Head)?;
+        }
+        let sent = client.send(target, head, body, &BUDGETS).await;
         let mut response =
             sent.map_err(|error| AuthError::Unreachable { host: host.clone(), at: error.kind })?;
         let read = response.body.read_whole(MAX_ANSWER_BYTES).await;
-        let body = read.map_err(|_| AuthError::Cut { host })?;
+        let body = read.map_err(|_| AuthError::Cut { host: host.clone() })?;
         let ahead_s = clock_ahead_s(&response.headers).unwrap_or(0);
         let now_s = super::clock::now_s().saturating_add_signed(ahead_s);
-        Ok(Answer { status: response.status.as_u16(), body, now_s, headers: response.headers })
+        Ok(Answer { status: response.status.as_u16(), body, now_s, host, headers: response.headers })
     }
 
     /// What it means that the endpoint gave nothing.
     pub(super) fn refused(&self, refused: Refused, answer: &Answer) -> AuthError {
         // The next assertion is made for their time.
         self.clock.learn(&answer.headers);
-        let host = self.url.target.host().to_owned();
+        let host = answer.host.clone();
         AuthError::Refused { host, refused, skew_s: skew_of(&answer.headers) }
     }
 
@@ -297,7 +328,8 @@ impl Tokens {
         match self.state().held.as_ref().map(|kept| &kept.held) {
             None => Vec::new(),
             Some(Held::Bearer(bearer)) => vec![bearer.clone()],
-            Some(Held::Key(key)) => key.secrets(),
+            Some(Held::Aws(key)) => key.secrets(),
+            Some(Held::Oci(key)) => key.secrets(),
         }
     }
 
@@ -307,7 +339,11 @@ impl Tokens {
         let failure = state.failure.as_ref().map(|failure| failure.error.clone());
         let ends_in_s = left.filter(|left| !left.is_zero()).map(|left| left.as_secs());
         let clock_ahead_s = Some(self.clock.ahead_s()).filter(|ahead| *ahead != 0);
-        let kind = if self.is_role() { "aws-role" } else { "token" };
+        let kind = match self.kind() {
+            Kind::Bearer => "token",
+            Kind::AwsRole => "aws-role",
+            Kind::OciPrincipal => "oci-principal",
+        };
         Health { kind, ends_in_s, failure, clock_ahead_s }
     }
 

@@ -4,6 +4,7 @@ mod credentials;
 mod listening;
 mod malformed;
 mod peers;
+mod principals;
 mod relaying;
 mod roles;
 mod sending;

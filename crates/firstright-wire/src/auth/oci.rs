@@ -3,6 +3,8 @@
 //! Source: "Request Signatures" of the OCI documentation, and its test values. The key signs with RSA (PKCS #1 v1.5) over
 //! SHA-256; the parameters of the header stand in the order in which Oracle's own clients write them.
 
+pub mod principal;
+
 /// What is signed of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {

@@ -5,21 +5,19 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use firstright_gateway::credential::{
-    Grant, OciKey, Proof, SigningKey, Subject, TokenUrl, Tokens, thumbprint,
-};
+use firstright_gateway::credential::{Grant, Proof, SigningKey, Subject, TokenUrl, Tokens, thumbprint};
 use firstright_gateway::endpoint::Endpoint;
-use firstright_wire::auth::oci::key_id;
 use firstright_wire::azure::ENTRA_SCOPE;
 use serde::Deserialize;
 
 use super::{SecretRef, target};
 
 mod aws;
+mod oci;
 
 pub use aws::AwsConfig;
+pub use oci::OciConfig;
 
 /// Entra in the public cloud; China and the United States' government have their own.
 const ENTRA: &str = "https://login.microsoftonline.com";
@@ -42,7 +40,7 @@ pub struct AuthConfig {
     pub entra: Option<EntraConfig>,
     /// Azure: the identity of the machine, the App Service or the Container App that this runs in.
     pub managed_identity: Option<ManagedIdentityConfig>,
-    /// Oracle: requests signed with a user's API signing key.
+    /// Oracle: requests signed with a user's API signing key, or by a principal.
     pub oci: Option<OciConfig>,
     /// AWS: requests signed with an access key, or with the keys of a role.
     pub aws: Option<AwsConfig>,
@@ -87,20 +85,6 @@ pub struct ManagedIdentityConfig {
     pub resource: Option<String>,
     /// The metadata service, in the place of the machine's own.
     pub endpoint: Option<String>,
-}
-
-/// A user's API signing key.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OciConfig {
-    /// The tenancy's OCID.
-    pub tenancy: String,
-    /// The user's OCID.
-    pub user: String,
-    /// The key's fingerprint.
-    pub fingerprint: String,
-    /// The private key in PEM.
-    pub private_key: SecretRef,
 }
 
 /// A service account: by its key, or the one of the machine that this runs in.
@@ -171,7 +155,7 @@ impl AuthConfig {
             return identity.proof(variable);
         }
         if let Some(oci) = oci {
-            return oci.proof();
+            return oci.proof(variable);
         }
         if let Some(aws) = aws {
             return aws.proof(service, variable);
@@ -236,18 +220,6 @@ impl ManagedIdentityConfig {
             }
         };
         Ok(Proof::Tokens(Tokens::new(grant, url)))
-    }
-}
-
-impl OciConfig {
-    fn proof(&self) -> Result<Proof, String> {
-        let key_id = key_id(&self.tenancy, &self.user, &self.fingerprint);
-        if !key_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
-            return Err(
-                "`tenancy`, `user` and `fingerprint` are letters, digits, dots and colons".to_string()
-            );
-        }
-        Ok(Proof::Oci(Arc::new(OciKey::new(key_id, signing_key(&self.private_key)?))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firstright_core::world::CapacityKind;
-use firstright_gateway::credential::{Proof, Skew};
+use firstright_gateway::credential::{Kind, Proof, Skew};
 use firstright_gateway::probe::{Answered, Facts, Streamed};
 use firstright_wire::azure::refusal::Refusal;
 
@@ -77,7 +77,13 @@ fn credential(seen: &Seen<'_>, took: Duration) -> Check {
     let health = credential.health();
     match credential.proof() {
         Proof::Header(name, _) => Check::right("credential", format!("a key in `{name}`")),
-        Proof::Tokens(tokens) if tokens.is_role() => {
+        Proof::Tokens(tokens) if tokens.kind() == Kind::OciPrincipal => {
+            let ends = health.ends_in_s.unwrap_or_default();
+            let said =
+                format!("a principal's key in {}, good for {ends} s; requests are signed", shown(took));
+            Check::right("credential", said)
+        }
+        Proof::Tokens(tokens) if tokens.kind() == Kind::AwsRole => {
             let (id, ends) = (tokens.key_id().unwrap_or_default(), health.ends_in_s.unwrap_or_default());
             let said =
                 format!("a role's keys (`{id}`) in {}, good for {ends} s; requests are signed", shown(took));

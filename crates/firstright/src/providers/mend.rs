@@ -10,6 +10,7 @@ use super::Seen;
 use crate::config::SecretRef;
 
 mod aws;
+mod oci;
 
 /// Models of a provider's list that are named.
 const NAMED: usize = 8;
@@ -49,7 +50,9 @@ pub(super) fn token(seen: &Seen<'_>, error: &AuthError) -> String {
     let managed = auth.is_some_and(|auth| {
         auth.managed_identity.is_some() || auth.gcp.as_ref().is_some_and(|gcp| gcp.machine_account.is_some())
     });
-    if let Some(way) = auth.and_then(|auth| aws::role(auth.aws.as_ref()?, error)) {
+    let of_aws = || aws::role(auth?.aws.as_ref()?, error);
+    let of_oci = || oci::principal(auth?.oci.as_ref()?, error);
+    if let Some(way) = of_aws().or_else(of_oci) {
         return way;
     }
     match error {
@@ -106,6 +109,9 @@ pub(super) fn refused(seen: &Seen<'_>, answered: &Answered) -> String {
     let (oci, aws, gcp) = auth
         .map_or((false, false, false), |auth| (auth.oci.is_some(), auth.aws.is_some(), auth.gcp.is_some()));
     let entra = auth.is_some_and(|auth| auth.entra.is_some() || auth.managed_identity.is_some());
+    if let Some(way) = auth.and_then(|auth| oci::refused(auth.oci.as_ref()?)) {
+        return way;
+    }
     if answered.status == 403 {
         return match (entra, oci, aws, gcp) {
             (true, ..) => "give the identity the role \"Cognitive Services OpenAI User\" on the resource; if it has it, \
@@ -208,7 +214,7 @@ fn secrets(seen: &Seen<'_>) -> String {
         if let Some(entra) = &auth.entra {
             found.extend(entra.client_secret.iter().chain(&entra.certificate).chain(&entra.private_key));
         }
-        found.extend(auth.oci.iter().map(|oci| &oci.private_key));
+        found.extend(auth.oci.iter().filter_map(|oci| oci.private_key.as_ref()));
         if let Some(aws) = &auth.aws {
             found.extend(
                 [&aws.access_key_id, &aws.secret_access_key, &aws.session_token].into_iter().flatten(),

@@ -388,3 +388,29 @@ fn roles_at_aws_are_tested_and_mended() {
     fs::remove_file(&token).unwrap();
     role.finds("d", "credential", "wrong", "failed to read", "is it mounted");
 }
+
+/// A resource's principal signs by its files; what is not there is told with the way to mend it.
+#[test]
+fn principals_at_oracle_are_tested_and_mended() {
+    let bench = || speaking(&SPEAKERS[3]);
+    let pem = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstright-gateway/tests/it/tls/rsa.key.pem");
+    let files = bench();
+    // A JWT whose claims are `{"exp":4102444800}`: the end of the century.
+    let token = files.folder.write("rpst", "e30.eyJleHAiOjQxMDI0NDQ4MDB9.canary");
+    let auth =
+        format!("{{ oci = {{ resource-principal = {{ token = {token:?}, private-key = {pem:?} }} }} }}");
+    let resource = files.with_auth("d", &auth);
+    // The sandbox takes keys of its own and no signature.
+    resource.finds("d", "credential", "wrong", "401", "dynamic group");
+    fs::write(&token, "e30.e30.canary").unwrap();
+    resource.finds("d", "credential", "wrong", "holds no token", "`OCI_RESOURCE_PRINCIPAL_RPST`");
+    let gone = answers(&[("404 Not Found", "", "")]);
+    let endpoint = |address| {
+        format!("{{ oci = {{ instance-principal = {{ region = 'r', endpoint = 'http://{address}' }} }} }}")
+    };
+    let machine = bench().with_auth("d", &endpoint(gone.address.to_string()));
+    machine.finds("d", "credential", "wrong", "status 404", "the metadata service has no identity");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let machine = bench().with_auth("d", &endpoint(closed.to_string()));
+    machine.finds("d", "credential", "wrong", "get a token from", "this is no machine of Oracle's");
+}

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstright-gateway/tests/it/tls/rsa.key.pem");
