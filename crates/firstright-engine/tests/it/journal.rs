@@ -113,6 +113,40 @@ fn open_calls_are_settled_by_estimate() {
     assert_eq!(open(&folder.0).estimated, 0, "once");
 }
 
+/// Two attempts of one call that were running when the process stopped are two calls on record, and both are settled.
+#[test]
+fn both_attempts_of_a_call_are_settled_by_estimate() {
+    let folder = Folder::new("attempts");
+    let second =
+        "[[provider.deployment]]\nid = \"other\"\nmodel = \"gpt-4o\"\ncapacity = { concurrent = 64 }\n";
+    let text = LAW.replace("[[tenant]]", &format!("{second}[[tenant]]")) + "hedge-after = \"10ms\"\n";
+    let law = || vec![("law.toml".to_string(), text.clone())];
+    let opened = Engine::open(&folder.0, law()).unwrap();
+    let (engine, world) = (&opened.engine, opened.engine.world());
+    let (first, _) = engine.submit_call(&world, call).unwrap();
+    let hedge = |id| {
+        let Fact::CallArrived(like) = call(id) else { unreachable!("it is a call") };
+        Fact::CallArrived(Call { hedges: Some(first), ..like })
+    };
+    // Until its answer is late.
+    let begun = std::time::Instant::now();
+    let second = loop {
+        let (id, stepped) = engine.submit_call(&world, hedge).unwrap();
+        if matches!(stepped.decisions[0].action, Action::Serve { .. }) {
+            engine.wait_durable(stepped.record);
+            break id;
+        }
+        assert!(begun.elapsed().as_secs() < 10, "{stepped:?}");
+        std::thread::yield_now();
+    };
+    drop(opened);
+    let opened = Engine::open(&folder.0, law()).unwrap();
+    assert_eq!(opened.estimated, 2);
+    assert_eq!(opened.engine.read(|broker, _| broker.open_calls().count()), 0);
+    let (next, _) = opened.engine.submit_call(&opened.engine.world(), call).unwrap();
+    assert!(next > second, "no number is given twice");
+}
+
 #[test]
 fn a_torn_tail_is_cut_at_every_byte() {
     let folder = Folder::new("torn");
