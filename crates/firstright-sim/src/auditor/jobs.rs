@@ -9,7 +9,8 @@ use firstright_core::units::{Money, SECOND, Span, Timestamp};
 use firstright_core::workload::{Job as Submitted, JobId};
 use firstright_core::world::{ClauseId, PartyId, ProviderId, World};
 
-use super::{Auditor, Evidences, law, name};
+use super::titles::Evidences;
+use super::{Auditor, law, name};
 
 /// Firm quotes for an hour, each until when.
 pub(super) type Quotes = Vec<(ProviderId, Money, Timestamp)>;
