@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::request::{StreamOptions, top_k};
+use super::request::Common;
 use crate::openai::ServiceTier;
 use crate::openai::chat::{Effort, Format, Message, Part, Request, Tool, ToolCall, ToolChoice, unsayable};
 use crate::openai::request::BadRequest;
@@ -28,23 +28,10 @@ pub(super) struct Chat<'a> {
     response_format: Option<OutFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_k: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
+    #[serde(flatten)]
+    common: Common,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     stop_sequences: &'a [Cow<'a, str>],
-    is_stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]
@@ -123,15 +110,8 @@ pub(super) fn chat<'a>(request: &'a Request<'a>) -> Result<Chat<'a>, BadRequest>
         tool_results,
         response_format: format(&request.format),
         max_tokens: request.max_tokens,
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: top_k(request)?,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        seed: request.seed,
+        common: Common::of(request)?,
         stop_sequences: &request.stop,
-        is_stream: request.stream,
-        stream_options: StreamOptions::of(request),
     })
 }
 

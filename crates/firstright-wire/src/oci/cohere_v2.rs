@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::cohere::{OutFormat, format, refuse_extras};
 use super::generic::url;
-use super::request::{StreamOptions, top_k};
+use super::request::{Common, apart};
 use crate::openai::chat::{Effort, Message, Part, Request, Tool, ToolCall, ToolChoice, unsayable};
 use crate::openai::request::BadRequest;
 
@@ -27,23 +27,10 @@ pub(super) struct Chat<'a> {
     response_format: Option<OutFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_k: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
+    #[serde(flatten)]
+    common: Common,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     stop_sequences: &'a [Cow<'a, str>],
-    is_stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]
@@ -125,27 +112,15 @@ pub(super) fn chat<'a>(request: &'a Request<'a>) -> Result<Chat<'a>, BadRequest>
         thinking,
         response_format: format(&request.format),
         max_tokens: request.max_tokens,
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: top_k(request)?,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        seed: request.seed,
+        common: Common::of(request)?,
         stop_sequences: &request.stop,
-        is_stream: request.stream,
-        stream_options: StreamOptions::of(request),
     })
 }
 
 fn message<'a>(message: &'a Message<'a>) -> Result<OutMessage<'a>, BadRequest> {
-    let (role, parts, tool_calls, tool_call_id) = match message {
-        Message::System(parts) => ("SYSTEM", parts, Vec::new(), None),
-        Message::User(parts) => ("USER", parts, Vec::new(), None),
-        Message::Assistant(said) => ("ASSISTANT", &said.parts, said.calls.iter().map(call).collect(), None),
-        Message::Tool { id, parts } => ("TOOL", parts, Vec::new(), Some(id.as_ref())),
-    };
+    let (role, parts, calls, tool_call_id) = apart(message);
     let content = parts.iter().map(content).collect::<Result<_, _>>()?;
-    Ok(OutMessage { role, content, tool_calls, tool_call_id })
+    Ok(OutMessage { role, content, tool_calls: calls.iter().map(call).collect(), tool_call_id })
 }
 
 fn content<'a>(part: &'a Part<'a>) -> Result<Content<'a>, BadRequest> {

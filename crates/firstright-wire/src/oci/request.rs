@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{ApiFormat, ENDPOINT_OCID, cohere, cohere_v2, generic};
-use crate::openai::chat::{self, Request, unsayable, wrong};
+use crate::openai::chat::{self, Message, Part, Request, ToolCall, unsayable, wrong};
 use crate::openai::request::BadRequest;
 
 #[derive(Serialize)]
@@ -32,16 +32,58 @@ enum Chat<'a> {
     CohereV2(Box<cohere_v2::Chat<'a>>),
 }
 
+/// What all formats call by the same names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StreamOptions {
+pub(super) struct Common {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    is_stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StreamOptions {
     is_include_usage: bool,
 }
 
-impl StreamOptions {
-    /// Usage is asked for in every stream.
-    pub(super) fn of(request: &Request<'_>) -> Option<Self> {
-        request.stream.then_some(Self { is_include_usage: true })
+impl Common {
+    pub(super) fn of(request: &Request<'_>) -> Result<Self, BadRequest> {
+        Ok(Self {
+            temperature: request.temperature,
+            top_p: request.top_p,
+            top_k: top_k(request)?,
+            frequency_penalty: request.frequency_penalty,
+            presence_penalty: request.presence_penalty,
+            seed: request.seed,
+            is_stream: request.stream,
+            // Usage is asked for in every stream.
+            stream_options: request.stream.then_some(StreamOptions { is_include_usage: true }),
+        })
+    }
+}
+
+/// A message's role, parts and calls, and the call that it answers, for the formats that have all of them in one shape.
+pub(super) fn apart<'a>(
+    message: &'a Message<'a>,
+) -> (&'static str, &'a [Part<'a>], &'a [ToolCall<'a>], Option<&'a str>) {
+    match message {
+        Message::System(parts) => ("SYSTEM", parts, &[], None),
+        Message::User(parts) => ("USER", parts, &[], None),
+        Message::Assistant(said) => ("ASSISTANT", &said.parts, &said.calls, None),
+        Message::Tool { id, parts } => ("TOOL", parts, &[], Some(id.as_ref())),
     }
 }
 
@@ -77,7 +119,7 @@ pub fn request(
 }
 
 /// `top_k`, which clients of other dialects give.
-pub(super) fn top_k(request: &Request<'_>) -> Result<Option<u64>, BadRequest> {
+fn top_k(request: &Request<'_>) -> Result<Option<u64>, BadRequest> {
     match request.unknown.iter().find(|(name, _)| name == "top_k") {
         None => Ok(None),
         Some((_, raw)) => match raw.get().parse() {
