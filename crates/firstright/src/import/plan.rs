@@ -90,6 +90,8 @@ pub struct Endpoint {
     pub proof: Proof,
     /// The compartment at Oracle, which requests must name.
     pub compartment: Option<String>,
+    /// The language within Oracle's own, where the name does not tell it.
+    pub api_format: Option<&'static str>,
     /// May its host's name lead to a private address? For servers of the operator's own.
     pub private: bool,
 }
@@ -104,6 +106,7 @@ impl Endpoint {
             name: name.to_string(),
             proof: Proof::None,
             compartment: None,
+            api_format: None,
             private: false,
         }
     }
@@ -137,6 +140,7 @@ pub enum Dialect {
     AzureDated,
     Anthropic,
     Bedrock,
+    Gemini,
     Oci,
 }
 
@@ -149,6 +153,7 @@ impl Dialect {
             Dialect::AzureDated => "azure-dated",
             Dialect::Anthropic => "anthropic",
             Dialect::Bedrock => "bedrock",
+            Dialect::Gemini => "gemini",
             Dialect::Oci => "oci",
         }
     }

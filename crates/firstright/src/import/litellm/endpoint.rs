@@ -1,5 +1,7 @@
 //! Where is an entry of `model_list`, whose is it, and how is it spoken to?
 
+use firstright_wire::oci::ApiFormat;
+
 use super::Environment;
 use super::models::Item;
 use super::proof;
@@ -59,7 +61,7 @@ pub(super) fn place(
         Reach::Vertex => vertex(item, name, environment, import)?,
         Reach::Anthropic => anthropic(base, name),
         Reach::Bedrock => bedrock(item, name, environment),
-        Reach::Oci => oci(item, name, environment),
+        Reach::Oci => oci(item, name, environment, import),
     };
     locate(item, &mut place, import);
     place.default_key = proof::proof(item, known, environment, &mut place, import);
@@ -231,11 +233,15 @@ fn vertex(
         return Err("Anthropic's models at Google are not in its OpenAI-compatible endpoint".to_string());
     }
     let domain = if location == "global" { String::new() } else { format!("{location}-") };
-    let url = format!(
-        "https://{domain}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi"
-    );
-    let name = if name.contains('/') { name.to_string() } else { format!("google/{name}") };
-    let endpoint = Endpoint::open_ai(url, &name);
+    let base =
+        format!("https://{domain}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}");
+    let endpoint = if name.contains("embedding") {
+        // Texts are embedded in Google's own language alone.
+        Endpoint { dialect: Dialect::Gemini, ..Endpoint::open_ai(format!("{base}/publishers/google"), name) }
+    } else {
+        let name = if name.contains('/') { name.to_string() } else { format!("google/{name}") };
+        Endpoint::open_ai(format!("{base}/endpoints/openapi"), &name)
+    };
     let mut place = unplaced("google", &format!("vertex-{location}"), endpoint, true, "");
     place.jurisdiction = region::jurisdiction(&location).unwrap_or(UNKNOWN).to_string();
     place.region = location;
@@ -270,16 +276,54 @@ fn bedrock(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
     in_region(unplaced("amazon", &format!("bedrock-{region}"), endpoint, true, ""), region)
 }
 
-/// Oracle's inference of a region: its own language for Cohere's models, OpenAI's for the others.
-fn oci(item: &Item<'_>, name: &str, environment: Environment<'_>) -> Place {
+/// Oracle's inference of a region: its own language for Cohere's models and for dedicated endpoints, OpenAI's for the others.
+fn oci(item: &Item<'_>, name: &str, environment: Environment<'_>, import: &mut Import) -> Place {
     let region = regional(item, "oci_region", "OCI_REGION", environment);
     let host = format!("https://inference.generativeai.{region}.oci.oraclecloud.com");
-    let endpoint = if name.starts_with("cohere.") {
+    let endpoint = if let Some(id) = dedicated(item, name, environment, import) {
+        let api_format = match ApiFormat::of(name) {
+            ApiFormat::Generic => "generic",
+            ApiFormat::Cohere => "cohere",
+            ApiFormat::CohereV2 => "cohere-v2",
+        };
+        Endpoint { dialect: Dialect::Oci, api_format: Some(api_format), ..Endpoint::open_ai(host, &id) }
+    } else if name.starts_with("cohere.") {
         Endpoint { dialect: Dialect::Oci, ..Endpoint::open_ai(host, name) }
     } else {
         Endpoint::open_ai(format!("{host}/openai/v1"), name)
     };
     in_region(unplaced("oracle", &format!("oci-{region}"), endpoint, true, ""), region)
+}
+
+/// The endpoint of capacity that was committed to, if the entry is served by it: LiteLLM takes the model for its id where none
+/// is written.
+fn dedicated(
+    item: &Item<'_>,
+    name: &str,
+    environment: Environment<'_>,
+    import: &mut Import,
+) -> Option<String> {
+    let mode = item.param("oci_serving_mode")?;
+    if mode.text() != Some("DEDICATED") {
+        import.report.exact(mode, "on demand, as every name is that is no endpoint's OCID");
+        return None;
+    }
+    let node = item.param("oci_endpoint_id");
+    let text = match node.map(|node| (node, reference(node))) {
+        Some((_, Some(variable))) => environment(variable),
+        Some((node, None)) => node.text().map(str::to_string),
+        None => Some(name.to_string()),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let id = text.filter(|text| text.starts_with("ocid1.") && text.chars().all(plain));
+    match &id {
+        Some(_) => import.report.exact(mode, "`name` is the endpoint's OCID"),
+        None => import.report.manual(mode, "the endpoint's OCID is not known here: write it as `name`"),
+    }
+    if let Some(node) = node {
+        import.report.exact(node, "`name`, where it is known");
+    }
+    Some(id.unwrap_or("ocid1.generativeaiendpoint.fill-in".to_string()))
 }
 
 /// A region's name that may stand in a host; `fill-in` if there is none.

@@ -141,8 +141,8 @@ fn amazon(item: &Item<'_>, place: &Place, import: &mut Import) -> Proof {
     let parts = (part("aws_access_key_id", id), part("aws_secret_access_key", secret));
     let session = part("aws_session_token", "AWS_SESSION_TOKEN");
     if parts.0.is_none() {
-        let told =
-            "no access key is written: it is read from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`";
+        let told = "no access key is written: it is read from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; where Amazon's \
+             libraries found a role, write `instance-role`, `container-role` or `web-identity` instead";
         import.report.approximate(item.model, told);
     }
     let region = place.endpoint.url.split('.').nth(1).unwrap_or("").to_string();
@@ -192,8 +192,13 @@ fn compartment(item: &Item<'_>, environment: Environment<'_>, import: &mut Impor
     };
     let text = text.filter(plain);
     match &text {
-        Some(_) => import.report.exact(node, "`headers = { compartmentid = … }`"),
-        None => import.report.manual(node, "not known here: write `headers = { compartmentid = … }`"),
+        Some(_) => import
+            .report
+            .exact(node, "`compartment`, or `headers = { compartmentid = … }` in OpenAI's language"),
+        None => import.report.manual(
+            node,
+            "not known here: write `compartment`, or `headers = { compartmentid = … }` in OpenAI's language",
+        ),
     }
     text
 }

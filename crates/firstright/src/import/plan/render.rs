@@ -193,7 +193,7 @@ fn account(out: &mut String, account: &Account) {
 }
 
 fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
-    let Endpoint { url, dialect, version, name, proof, compartment, private } = endpoint;
+    let Endpoint { url, dialect, version, name, proof, compartment, api_format, private } = endpoint;
     let _ = write!(
         out,
         "\n[[deployment]]\nid = {}\nurl = {}\ndialect = \"{}\"\n",
@@ -205,6 +205,9 @@ fn endpoint(out: &mut String, id: &str, endpoint: &Endpoint) {
         let _ = writeln!(out, "version = {}", quoted(version));
     }
     let _ = writeln!(out, "name = {}", quoted(name));
+    if let Some(format) = api_format {
+        let _ = writeln!(out, "api-format = {}", quoted(format));
+    }
     match (compartment, dialect) {
         (Some(compartment), Dialect::Oci) => {
             let _ = writeln!(out, "compartment = {}", quoted(compartment));
