@@ -24,17 +24,23 @@ fn token(name: &str) -> Vec<u8> {
 
 /// Azure's deployments behind a recorder, with tokens from another; the other clouds as they are.
 fn world(azure: &Recorder, tokens: &Recorder) -> World {
-    let (folder, clouds) = (Folder::new(), clouds(|_| {}));
-    let real = |cloud: &str| clouds.cloud(cloud).unwrap().address;
-    let address = |cloud: &str| if cloud == "azure" { azure.address } else { real(cloud) };
-    let config = configure_at(&folder, &clouds, address, LAW, "");
+    let folder = Folder::new();
     let secret = folder.write("client.secret", CANARY);
     let auth = format!(
         "auth = {{ entra = {{ tenant = 't', client-id = 'c', client-secret = {{ file = {secret:?} }}, authority = 'http://{}' }} }}",
         tokens.address
     );
+    world_with(folder, azure, &auth)
+}
+
+/// The same with another credential.
+fn world_with(folder: Folder, azure: &Recorder, auth: &str) -> World {
+    let clouds = clouds(|_| {});
+    let real = |cloud: &str| clouds.cloud(cloud).unwrap().address;
+    let address = |cloud: &str| if cloud == "azure" { azure.address } else { real(cloud) };
+    let config = configure_at(&folder, &clouds, address, LAW, "");
     let text = fs::read_to_string(&config).unwrap();
-    let lines = text.lines().map(|line| if line.contains("azure.key") { auth.as_str() } else { line });
+    let lines = text.lines().map(|line| if line.contains("azure.key") { auth } else { line });
     fs::write(&config, lines.collect::<Vec<_>>().join("\n")).unwrap();
     World::serve(folder, clouds, &config)
 }
@@ -153,4 +159,50 @@ fn a_token_outlives_a_reload_and_not_its_credential() {
     let asked = tokens.requests();
     assert!(asked.len() == 2 && asked[1].1.contains("next-half-year"), "{}", asked.len());
     world.stop();
+}
+
+/// A role's keys that have ended are renewed, and the same attempt is signed with the new ones; those of a refusal for want of a
+/// right are kept.
+#[test]
+fn a_roles_keys_that_have_ended_are_renewed_and_the_call_served() {
+    let refused = |kind: &str| {
+        let body = r#"{"message":"no"}"#;
+        let head = format!("HTTP/1.1 403 Forbidden\r\nx-amzn-errortype: {kind}\r\nconnection: close\r\n");
+        format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            .into_bytes()
+    };
+    let keys = |id: &str| {
+        let given = json!({
+            "AccessKeyId": id, "SecretAccessKey": CANARY, "Token": format!("token-of-{id}"),
+            "Expiration": "2999-01-01T00:00:00Z",
+        });
+        answer("200 OK", &given.to_string())
+    };
+    let azure = Recorder::answering_in_turn(vec![
+        answer("200 OK", CHAT),
+        refused("ExpiredTokenException"),
+        answer("200 OK", CHAT),
+        refused("AccessDeniedException"),
+    ]);
+    let platform = Recorder::answering_in_turn(vec![keys("ASIAONE"), keys("ASIATWO")]);
+    let auth = format!(
+        "auth = {{ aws = {{ region = 'us-east-1', container-role = {{ endpoint = 'http://{}/v1/credentials' }} }} }}",
+        platform.address
+    );
+    let world = world_with(Folder::new(), &azure, &auth);
+    for _ in 0..2 {
+        let reply = world.chat("chat", &ask("gpt-4o"));
+        assert_eq!((reply.status, reply.deployment()), (200, "azure-ptu"), "{reply:?}");
+    }
+    // Without the right the call goes elsewhere, and nobody is asked for other keys.
+    let reply = world.chat("chat", &ask("gpt-4o"));
+    assert_eq!((reply.status, reply.deployment()), (200, "oracle-gpt-4o"), "{reply:?}");
+    let signed = authorizations(&azure);
+    let by = |id: &str| signed.iter().filter(|proof| proof.contains(&format!("Credential={id}/"))).count();
+    assert_eq!((by("ASIAONE"), by("ASIATWO")), (2, signed.len() - 2), "{signed:?}");
+    let tokens = azure.requests();
+    assert!(tokens[2].0.contains("\r\nx-amz-security-token: token-of-ASIATWO"), "{}", tokens[2].0);
+    assert_eq!(platform.requests().len(), 2);
+    let book = world.stop();
+    assert_eq!(book.settled().count(), 3);
 }
