@@ -12,6 +12,7 @@ pub(crate) mod amend;
 mod clauses;
 pub(crate) mod scopes;
 mod scenario_accounts;
+mod scenario_args;
 mod scenario_lines;
 mod scenario_run;
 mod sections;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::account::{Account, AccountKind, Budget, BudgetPeriod, Limits};
 use crate::fact::Fact;
-use crate::text::scenario_lines::{Args, date, hour, one_of, span};
+use crate::text::scenario_args::{Args, date, hour, one_of, span};
 use crate::units::Span;
 use crate::workload::Family;
 use crate::world::Digest;
