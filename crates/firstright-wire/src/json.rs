@@ -128,7 +128,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A string by the grammar.
     pub(crate) fn string(&mut self) -> Result<Str, Fault> {
+        self.quoted::<true>()
+    }
+
+    /// A string by its quotes alone.
+    pub(crate) fn string_loose(&mut self) -> Result<Str, Fault> {
+        self.quoted::<false>()
+    }
+
+    fn quoted<const STRICT: bool>(&mut self) -> Result<Str, Fault> {
         self.take(b'"', "a string")?;
         let start = self.at;
         let mut escaped = false;
@@ -142,9 +152,14 @@ impl<'a> Scanner<'a> {
                 }
                 Some(b'\\') => {
                     escaped = true;
-                    self.escape()?;
+                    if STRICT {
+                        self.escape()?;
+                    } else {
+                        self.at = (self.at + 2).min(self.bytes.len());
+                    }
                 }
-                Some(_) => return Err(self.fault("no control character in a string")),
+                Some(_) if STRICT => return Err(self.fault("no control character in a string")),
+                Some(_) => self.at += 1,
                 None => return Err(self.fault("the end of a string")),
             }
         }
@@ -279,29 +294,6 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                 }
                 Ok(())
-            }
-        }
-    }
-
-    /// A string by its quotes alone.
-    pub(crate) fn string_loose(&mut self) -> Result<Str, Fault> {
-        self.take(b'"', "a string")?;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = find_special(self.bytes, self.at);
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok(Str { start, end, escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at = (self.at + 2).min(self.bytes.len());
-                }
-                Some(_) => self.at += 1,
-                None => return Err(self.fault("the end of a string")),
             }
         }
     }
