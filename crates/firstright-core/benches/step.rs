@@ -149,6 +149,7 @@ fn pair(id: CallId) -> (Fact, Fact) {
         ending: Ending::Complete,
         first_byte: Span(200_000_000),
         observed: None,
+        ran: None,
     };
     (Fact::CallArrived(call), settled)
 }

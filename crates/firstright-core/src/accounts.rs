@@ -139,7 +139,9 @@ impl Accounts {
             return Err(denied(key, Denial::Tenant));
         }
         for known in self.chain(key) {
-            known.permits(at, world.model(call.model), call).map_err(|why| denied(known.number, why))?;
+            for model in core::iter::once(call.model).chain(call.runs) {
+                known.permits(at, world.model(model), call).map_err(|why| denied(known.number, why))?;
+            }
         }
         for known in self.chain(key) {
             known.affords(at, worst)?;
@@ -356,14 +358,15 @@ fn most(call: &Call, rates: &Rates) -> Option<Money> {
     if rates.is_flat() {
         return Some(request);
     }
-    let dearest = |needed: Option<Money>, others: [Option<Money>; 3]| {
+    let dearest = |needed: Option<Money>, others: [Option<Money>; 4]| {
         needed.map(|needed| others.into_iter().flatten().fold(needed, Money::max))
     };
     // A kind that the call may use and that has no price leaves the whole unpriced.
     let heard = if audio { rates.audio_input } else { rates.input };
     let spoken = if audio { rates.audio_output } else { rates.output };
-    let input = dearest(heard, [rates.input, rates.cached_input, rates.cache_write]);
-    let output = dearest(spoken, [rates.output, rates.reasoning, None]);
+    let written = [rates.cache_write, rates.cache_write_hour];
+    let input = dearest(heard, [rates.input, rates.cached_input, written[0], written[1]]);
+    let output = dearest(spoken, [rates.output, rates.reasoning, None, None]);
     let drawn = rates.image.or(output.map(|_| Money::ZERO));
     let output = output.or(rates.image.filter(|_| images > 0).map(|_| Money::ZERO));
     let parts = [

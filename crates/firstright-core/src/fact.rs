@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::units::{Money, Span, Timestamp};
 use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, Job, JobId};
-use crate::world::{DeploymentId, Digest, PartyId, ProviderId};
+use crate::world::{DeploymentId, Digest, ModelId, PartyId, ProviderId};
 
 /// Something observed. The order of the variants is part of the journal's format: add at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub enum Fact {
         first_byte: Span,
         /// What the answer's headers said of the deployment's capacity.
         observed: Option<Observation>,
+        /// The model that it ran where it was served, if that is another than it was decided for: what is kept at a provider
+        /// (a batch) names its model only there.
+        ran: Option<ModelId>,
     },
     /// The caller went away while its call was queued or before it was served.
     CallAbandoned {

@@ -84,7 +84,11 @@ pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: Mo
         let provider = world.provider(deployment.provider);
         //= rights/home.md#HO-1
         let elsewhere = view.home.is_some_and(|home| home != deployment.provider);
-        let admitted = if elsewhere { Err(Bar::Home) } else { admit(world, at, view, provider) };
+        let admitted = match view.kept {
+            _ if elsewhere => Err(Bar::Home),
+            Some(_) if !runs_there(world, deployment.provider, view) => Err(Bar::Runs),
+            _ => admit(world, at, view, provider),
+        };
         match admitted {
             Err(bar) => plan.barred.push((place, bar)),
             Ok(unless_outage) => plan.candidates.push(Candidate {
@@ -96,6 +100,13 @@ pub(crate) fn for_calls(world: &World, at: Timestamp, view: &View<'_>, model: Mo
         }
     }
     plan
+}
+
+/// Can the provider run what is kept there?
+//= rights/home.md#HO-2
+fn runs_there(world: &World, provider: ProviderId, view: &View<'_>) -> bool {
+    let mut own = world.served().filter(|(_, one)| one.provider == provider);
+    own.any(|(_, one)| view.model == Some(world.model(one.model)))
 }
 
 /// The plan for a job, with the quotes that are firm for it, and with the right under which it is offered even if that
@@ -299,6 +310,21 @@ fn rates(world: &World, at: Timestamp, deployment: &Deployment) -> Vec<Band> {
     let tiers = Tier::NAMED.into_iter().map(|(_, tier)| tier).filter(priced);
     let of_tier = |tier| bands.iter().map(move |from| (tier, *from));
     tiers.flat_map(of_tier).map(|(tier, from)| Band { tier, from, rates: at_band(tier, from) }).collect()
+}
+
+/// The token prices for requests that this tier serves, of which only the sum is known; `None` if a context band could be
+/// that of some of them and not of others.
+pub(crate) fn rates_of_many(
+    world: &World,
+    at: Timestamp,
+    deployment: &Deployment,
+    tier: Tier,
+    input: u64,
+) -> Option<Rates> {
+    let mut bands = rates(world, at, deployment);
+    bands.retain(|band| band.tier == tier && band.from <= input);
+    let lowest = bands.first()?.rates;
+    lowest.filter(|_| bands.iter().all(|band| band.rates == lowest))
 }
 
 /// Price of an accelerator-hour: the catalogue's, or that of the clause that began last.

@@ -288,6 +288,7 @@ pub fn bar(world: &World, bar: &Bar) -> String {
         Bar::Interconnect => "another interconnect [CH-9]".to_string(),
         Bar::Budget => "over the budget [CH-12]".to_string(),
         Bar::Home => "what it continues lives elsewhere [HO-1]".to_string(),
+        Bar::Runs => "it does not serve what is to run there [HO-2]".to_string(),
         Bar::KeyRegion => "outside the regions of the key [AC-3]".to_string(),
     }
 }

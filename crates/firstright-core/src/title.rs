@@ -163,6 +163,8 @@ pub enum Bar {
     Home,
     /// The call's key may not be served in this region.
     KeyRegion,
+    /// It has no deployment of the model that is to run where this is kept.
+    Runs,
 }
 
 /// Rights that were released, each with its evidence, and the right that is used, if any.

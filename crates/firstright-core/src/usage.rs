@@ -13,8 +13,10 @@ pub struct Usage {
     pub input: u64,
     /// Input read from a cache.
     pub cached_input: u64,
-    /// Input written to a cache.
+    /// Input written to a cache, for minutes or for as long as the provider likes.
     pub cache_write: u64,
+    /// Input written to a cache for an hour, where that is dearer.
+    pub cache_write_hour: u64,
     /// Visible output that is not audio.
     pub output: u64,
     /// Output that was thought and not shown.
@@ -29,6 +31,8 @@ pub struct Usage {
     pub audio_seconds: u64,
     /// Text by its length, where it is billed so, in characters.
     pub characters: u64,
+    /// Tokens that a model was trained on, every time that each was seen.
+    pub trained: u64,
     /// Requests.
     pub requests: u64,
 }
@@ -75,7 +79,8 @@ impl Tier {
 impl Usage {
     /// Tokens that came in, of every kind.
     pub fn all_input(&self) -> u64 {
-        let text = self.input.saturating_add(self.cached_input).saturating_add(self.cache_write);
+        let written = self.cache_write.saturating_add(self.cache_write_hour);
+        let text = self.input.saturating_add(self.cached_input).saturating_add(written);
         text.saturating_add(self.audio_in)
     }
 
@@ -84,7 +89,7 @@ impl Usage {
         self.output.saturating_add(self.reasoning).saturating_add(self.audio_out)
     }
 
-    /// Tokens of every kind.
+    /// Tokens that came in or went out, of every kind. Those that a model was trained on did neither.
     pub fn tokens(&self) -> u64 {
         self.all_input().saturating_add(self.all_output())
     }
@@ -109,6 +114,7 @@ impl Usage {
             (self.input, rates.input, MILLION),
             (self.cached_input, rates.cached_input.or(rates.input), MILLION),
             (self.cache_write, rates.cache_write, MILLION),
+            (self.cache_write_hour, rates.cache_write_hour, MILLION),
             (self.output, output, MILLION),
             (self.reasoning, rates.reasoning.or(rates.output), MILLION),
             (self.audio_in, rates.audio_input, MILLION),
@@ -116,6 +122,7 @@ impl Usage {
             (self.images, image, 1),
             (self.audio_seconds, rates.minute, SECONDS_PER_MINUTE),
             (self.characters, rates.character, MILLION),
+            (self.trained, rates.trained, MILLION),
         ];
         buckets.into_iter().try_fold(requests, |sum, (used, rate, per)| match (used, rate) {
             (0, _) => Some(sum),

@@ -47,6 +47,8 @@ pub struct Call {
     pub home: Option<ProviderId>,
     /// Does it make or change a model (a fine-tuning job by the API) rather than use one?
     pub trains: bool,
+    /// The model that will run where this is kept, which is what the law asks about: the lines of a batch's file name it.
+    pub runs: Option<ModelId>,
     /// The call beside which it is a second attempt: otherwise it is like that one in everything.
     pub hedges: Option<CallId>,
 }
@@ -104,6 +106,7 @@ impl Call {
             media: Media::default(),
             home: None,
             trains: false,
+            runs: None,
             hedges: None,
         }
     }
@@ -180,6 +183,8 @@ pub struct View<'a> {
     pub tenant: &'a str,
     /// The model.
     pub model: Option<&'a str>,
+    /// The model by whose deployments it is kept, if that is another than the one that will run there.
+    pub kept: Option<&'a str>,
     /// The region that it asks for.
     pub region: Option<&'a str>,
     /// Where what it continues lives.
@@ -204,7 +209,8 @@ impl<'a> View<'a> {
             is_job: false,
             purpose: "api",
             tenant: &tenant.id,
-            model: Some(world.model(model)),
+            model: Some(world.model(call.runs.unwrap_or(model))),
+            kept: call.runs.filter(|runs| *runs != model).map(|_| world.model(model)),
             region: call.region.as_deref(),
             home: call.home,
             data_class: &tenant.data_class,
@@ -223,6 +229,7 @@ impl<'a> View<'a> {
             purpose: job.purpose.word(),
             tenant: &tenant.id,
             model: job.model.as_deref(),
+            kept: None,
             region: job.region.as_deref(),
             home: None,
             data_class: if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class },

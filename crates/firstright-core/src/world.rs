@@ -191,6 +191,8 @@ pub struct Rates {
     pub cached_input: Option<Money>,
     /// Input written to a cache.
     pub cache_write: Option<Money>,
+    /// Input written to a cache for an hour.
+    pub cache_write_hour: Option<Money>,
     /// Visible output.
     pub output: Option<Money>,
     /// Reasoning; what output costs if it has no price of its own.
@@ -205,6 +207,8 @@ pub struct Rates {
     pub minute: Option<Money>,
     /// A million characters of text.
     pub character: Option<Money>,
+    /// A million tokens that a model is trained on.
+    pub trained: Option<Money>,
     /// One request; nothing is asked for the request itself if it has no price. A price that names nothing else is for
     /// the request whole.
     pub request: Option<Money>,

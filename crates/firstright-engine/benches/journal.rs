@@ -111,5 +111,5 @@ fn settled(call: CallId) -> Fact {
     let usage = Usage { input: 290, output: 120, requests: 1, ..Usage::default() };
     let (source, ending) = (Source::Provider, Ending::Complete);
     let (tier, first_byte) = (Tier::Default, Span(200_000_000));
-    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
+    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None, ran: None }
 }

@@ -8,7 +8,8 @@ use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::journal::{Record, Replay};
 use firstright_core::text;
 use firstright_core::units::Span;
-use firstright_core::usage::Usage;
+use firstright_core::usage::{Tier, Usage};
+use firstright_core::workload::Family;
 
 use crate::clock::Clock;
 use crate::durable::Waiters;
@@ -128,9 +129,11 @@ fn settle_open(inner: &mut Inner) -> u64 {
             estimated += 1;
             let usage = Usage { input: call.input, output: call.max_output, requests: 1, ..Usage::default() };
             let (source, ending) = (Source::Estimate, Ending::Lost);
-            let tier = call.tier;
+            // What goes on at its provider after its answer (a batch, a job) has no estimate: unpriced, until it is corrected.
+            let goes_on = call.family == Family::Store || call.trains;
+            let tier = if goes_on { Tier::Unknown } else { call.tier };
             let (call, first_byte, observed) = (call.id, Span(0), None);
-            Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed }
+            Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed, ran: None }
         } else {
             Fact::CallAbandoned { call: call.id }
         };

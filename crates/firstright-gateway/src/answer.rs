@@ -28,6 +28,7 @@ pub(crate) fn usage_of(reading: Reading) -> Option<Usage> {
         input: usage.input,
         cached_input: usage.cached_input,
         cache_write: usage.cache_write,
+        cache_write_hour: usage.cache_write_hour,
         output: usage.output,
         reasoning: usage.reasoning,
         audio_in: usage.audio_in,

@@ -18,6 +18,7 @@ use crate::handler::Handling;
 use crate::keys::Principal;
 use crate::refuse::No;
 use crate::relay::Reply;
+use crate::setup::undated;
 
 /// The law's name for what lives at a provider: who has a deployment of this model keeps files, batches, vector stores and
 /// the like.
@@ -191,27 +192,26 @@ impl Asked<'_> {
 }
 
 impl Handling<'_> {
-    /// Takes the signatures off a request, and finds the one home that they name.
+    /// Takes the signatures off a request, and finds the one home that they name. `form` is what was found in the body, if it
+    /// is one.
     pub(crate) fn unsigned<'a>(
         &self,
         route: &Route<'a>,
         principal: &Principal,
         parts: &'a Parts,
         body: &'a [u8],
+        form: Option<crate::form::Unsigned>,
     ) -> Result<Unsigned<'a>, No> {
         let tenant = &self.setup.world.tenant(principal.tenant).id;
         let read = |text: &[u8]| self.setup.homes.unsign(tenant, text);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_default();
         let of_suffix = read(route.suffix.as_bytes());
-        let of_body = match form::boundary(content_type(&parts.headers)) {
-            Some(boundary) => self.unsigned_form(route, principal, boundary, body)?,
-            None => {
-                let found = read(body);
-                let stranger = self.setup.homes.stranger(body, &found);
-                let (body, homes) = (found.text, found.homes);
-                crate::form::Unsigned { body, homes, stranger, lines: None }
-            }
-        };
+        let of_body = form.unwrap_or_else(|| {
+            let found = read(body);
+            let stranger = self.setup.homes.stranger(body, &found);
+            let (body, homes) = (found.text, found.homes);
+            crate::form::Unsigned { body, homes, stranger, lines: None }
+        });
         let query = parts.uri.query().and_then(sent_query);
         let of_query = query.as_ref().map(|query| read(query.as_bytes())).unwrap_or_default();
         let mut home = named_home(&self.setup.world, parts)?;
@@ -363,9 +363,7 @@ impl Handling<'_> {
 /// The law's model that a fine-tuned one was made from: `ft:gpt-4o-2024-08-06:acme::id`, with or without its date.
 fn fine_tuned_of(world: &World, name: &str) -> Option<ModelId> {
     let base = name.strip_prefix("ft:")?.split(':').next()?;
-    let undated = base.len().checked_sub("-2024-08-06".len()).and_then(|at| base.split_at_checked(at));
-    let undated = undated.filter(|(_, date)| date.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()));
-    world.find_model(base).or_else(|| world.find_model(undated?.0))
+    world.find_model(base).or_else(|| world.find_model(undated(base)?))
 }
 
 /// Reads a body by what it says it is.
@@ -384,30 +382,28 @@ fn content<'a>(
     }
 }
 
-fn content_type(headers: &HeaderMap) -> &str {
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A batch's file comes whole, because in parts its lines could not be read.
+/// A batch's file comes whole, and by way of here, because otherwise nobody reads its lines.
 fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
-    #[derive(serde::Deserialize)]
-    struct Upload<'a> {
-        #[serde(borrow)]
-        purpose: Option<Cow<'a, str>>,
+    let read = |name| request::members_named(body, name).map_err(|bad| refused(&bad));
+    let is_elsewhere = match (route.verb, route.pattern) {
+        (Verb::Post, "uploads") => read("purpose")?.into_iter().any(|purpose| {
+            // What is no text is for nobody to guess.
+            let purpose = serde_json::from_slice::<String>(purpose);
+            purpose.map_or(true, |purpose| purpose.trim().eq_ignore_ascii_case("batch"))
+        }),
+        // Azure reads a file of its storage.
+        (Verb::Post, "batches") => !read("input_blob")?.is_empty(),
+        _ => false,
+    };
+    if is_elsewhere {
+        let message = "a batch's file is put at `/v1/files`, whole, because its lines are read";
+        return Err(No::bad_file(format!("failed to accept the batch: {message}")));
     }
-    if route.verb != Verb::Post || route.pattern != "uploads" {
-        return Ok(());
-    }
-    // What names its purpose twice, or as no text, is for nobody to guess.
-    let upload = serde_json::from_slice::<Upload<'_>>(body).ok();
-    let purpose = upload.map(|upload| upload.purpose.unwrap_or_default());
-    match purpose {
-        Some(purpose) if !purpose.trim().eq_ignore_ascii_case("batch") => Ok(()),
-        _ => Err(No::bad_file(
-            "failed to accept the upload: a batch's file is put at `/v1/files`, whole, because its lines are read"
-                .to_string(),
-        )),
-    }
+    Ok(())
 }
 
 pub(crate) fn refused(bad: &BadRequest) -> No {

@@ -30,6 +30,7 @@ use crate::held::Held;
 use crate::keep::Alive;
 use crate::keys::Principal;
 use crate::open_call::{OpenCall, Reserved};
+use crate::output;
 use crate::refuse::No;
 use crate::relay::Reply;
 use crate::setup::Setup;
@@ -278,6 +279,7 @@ impl Handling<'_> {
             region: asked.region.clone(),
             home: asked.home,
             trains: operation == Operation::FineTuning,
+            runs: asked.lines.as_ref().map(|lines| lines.model),
             key: principal.account,
             tier,
             family,
@@ -433,8 +435,8 @@ impl Handling<'_> {
         let Answered { mut response, heard } = answered;
         let told = self.told(placed);
         let operation = heard.operation;
-        let signer = self.signer(principal, asked, placed);
         let (status, headers) = (response.status, response.headers);
+        let signer = self.signer(client, principal, asked, placed).await;
         let kind = Kind::of(&headers, &heard);
         if kind != Kind::Whole {
             // The first byte of the answer goes out only after the opening is on record.
@@ -444,7 +446,10 @@ impl Handling<'_> {
                     let later = self.later(client, asked, placed, &heard);
                     heard.around(hook(operation, heard.injected, open, signer, later))
                 }
-                _ => opaque(operation, open, signer.filter(|_| kind == Kind::Events)),
+                _ => {
+                    let is_signed = kind == Kind::Events || output::is_content(&asked.route);
+                    opaque(operation, open, signer.filter(|_| is_signed))
+                }
             };
             let mut answer = Response::new(Reply::relay(response.body, hook));
             *answer.status_mut() = status;
@@ -483,8 +488,9 @@ impl Handling<'_> {
         let in_background = matches!(&asked.content, Content::Json(peek) if peek.pins.background);
         let endpoint = self.endpoint(placed).filter(|_| in_background && heard.is_plain())?.into_owned();
         let (client, setup) = (client.clone(), self.newest());
+        let there = (endpoint, setup.world.deployment(placed.deployment).provider);
         Some(Box::new(move |open, beginning| match Pending::of_stream(beginning) {
-            Some(pending) => follow::follow(pending, open, endpoint, client, setup),
+            Some(pending) => follow::follow(pending, open, there, client, setup),
             None => Some(open),
         }))
     }
@@ -503,7 +509,8 @@ impl Handling<'_> {
         let pending = Pending::of(asked.route.operation, &asked.suffix, body).filter(|_| heard.is_plain());
         if let (Some(pending), Some(endpoint)) = (pending, self.endpoint(placed)) {
             let setup = self.newest();
-            match follow::follow(pending, open, endpoint.into_owned(), client.clone(), setup) {
+            let provider = setup.world.deployment(placed.deployment).provider;
+            match follow::follow(pending, open, (endpoint.into_owned(), provider), client.clone(), setup) {
                 None => return placed.record,
                 Some(given_back) => open = given_back,
             }
@@ -523,11 +530,23 @@ impl Handling<'_> {
     }
 
     /// Signs what the answer names, if it is kept where it was served.
-    fn signer(&self, principal: &Principal, asked: &Asked<'_>, placed: &Placed) -> Option<Signer> {
+    async fn signer(
+        &self,
+        client: &Client,
+        principal: &Principal,
+        asked: &Asked<'_>,
+        placed: &Placed,
+    ) -> Option<Signer> {
         if !asked.is_kept() {
             return None;
         }
         let setup = self.newest();
+        if output::is_content(&asked.route) {
+            let endpoint = self.endpoint(placed)?;
+            if !output::is_of_batch(&asked.route, &asked.suffix, &endpoint, client, &setup).await {
+                return None;
+            }
+        }
         let provider = setup.world.deployment(placed.deployment).provider;
         setup.homes.signer(&setup.world.tenant(principal.tenant).id, provider)
     }

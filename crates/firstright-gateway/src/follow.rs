@@ -1,6 +1,10 @@
-//! What did an answer use that is not there yet? A response in the background and a batch are answered at once and done
-//! later, whether or not anybody asks for them again. So they are followed where they live until they have ended, and only
-//! then is the call settled, by the usage that they tell.
+//! What did an answer use that is not there yet? A response in the background, a batch and a fine-tuning job are answered at
+//! once and done later, whether or not anybody asks for them again. So they are followed where they live until they have
+//! ended, and only then is the call settled, by the usage that they tell.
+//!
+//! A batch was decided as a call to what keeps it, and tells at its end which model it ran: that goes to the core with its
+//! usage, which books it at what that model costs there. Where it does not tell, its files do: the model stands in the lines
+//! of its input, the usage in those of its output. What nobody tells is unpriced.
 //!
 //! Until then the call stays open, and with it what it reserved. A process that stops settles it by count, and one that
 //! crashed as an estimate, like every open call.
@@ -11,16 +15,19 @@ use std::time::Duration;
 
 use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
+use firstright_core::world::ProviderId;
+use firstright_wire::openai::batch::{Standing, Sum};
+use firstright_wire::openai::lines::{Line, Splitter};
+use firstright_wire::openai::request::BadRequest;
 use firstright_wire::openai::response::{self, Reply};
 use firstright_wire::operation::{Operation, Verb};
 use firstright_wire::usage::Reading;
-use serde::Deserialize;
 
 use crate::answer::{tier_of, usage_of};
 use crate::endpoint::Endpoint;
 use crate::open_call::OpenCall;
 use crate::setup::Setup;
-use crate::upstream::Client;
+use crate::upstream::{self, Client};
 
 /// The first pause; each is half as long again as the one before.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -28,11 +35,13 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// OpenAI gives a batch a day, and keeps a background response for ten minutes once it is done; by then it has ended.
 const LONGEST: Duration = Duration::from_secs(26 * 3_600);
+/// A fine-tuning job waits for its turn, and then trains for as long as its data is long.
+const LONGEST_JOB: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// So many are followed at once, in one thread; what is more is settled by count.
 const MAX_FOLLOWED: usize = 10_000;
 /// So many failed looks in a row, and it is given up.
 const MAX_FAILED: u32 = 30;
-/// The longest answer that is read, in bytes.
+/// The longest answer that is read, in bytes, and the longest line of a batch's files.
 const MAX_ANSWER: usize = 16 << 20;
 
 thread_local! {
@@ -42,33 +51,33 @@ thread_local! {
 /// Something that ends later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
-    /// `responses/{id}` or `batches/{id}`.
+    /// `responses/{id}`, `batches/{id}` or `fine_tuning/jobs/{id}`.
     suffix: String,
-    operation: Operation,
+    kind: Kind,
 }
 
-#[derive(Deserialize)]
-struct Stated<'a> {
-    #[serde(borrow)]
-    id: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow)]
-    status: Option<std::borrow::Cow<'a, str>>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Response,
+    Batch,
+    Job,
 }
 
 impl Pending {
     /// What an answer says that it has only begun, if it does.
     pub(crate) fn of(operation: Operation, suffix: &str, body: &[u8]) -> Option<Pending> {
-        let (folder, operation) = match (operation, suffix) {
-            (Operation::Responses, _) => ("responses", Operation::Responses),
-            (Operation::Store, "batches") => ("batches", Operation::Store),
+        let (folder, kind) = match (operation, suffix) {
+            (Operation::Responses, _) => ("responses", Kind::Response),
+            (Operation::Store, "batches") => ("batches", Kind::Batch),
+            (Operation::FineTuning, _) => ("fine_tuning/jobs", Kind::Job),
             _ => return None,
         };
-        let stated: Stated<'_> = serde_json::from_slice(body).ok()?;
+        let stated = Standing::read(body).ok()?;
         if has_ended(stated.status.as_deref()?) {
             return None;
         }
         let id = stated.id?;
-        is_plain(&id).then(|| Pending { suffix: format!("{folder}/{id}"), operation })
+        is_plain(&id).then(|| Pending { suffix: format!("{folder}/{id}"), kind })
     }
 
     /// The response of which a stream told the beginning: its first event names it, `"response":{"id":"resp_…"`.
@@ -81,8 +90,7 @@ impl Pending {
             key.is_some_and(|key| key.trim_end().ends_with("\"id\""))
         })?;
         let (id, _) = text[at + 1..].split_once('"')?;
-        let operation = Operation::Responses;
-        is_plain(id).then(|| Pending { suffix: format!("responses/{id}"), operation })
+        is_plain(id).then(|| Pending { suffix: format!("responses/{id}"), kind: Kind::Response })
     }
 }
 
@@ -92,16 +100,16 @@ fn is_plain(id: &str) -> bool {
 }
 
 /// Statuses after which nothing changes.
-/// Source: OpenAI's specification, `Response.status` and `Batch.status`.
+/// Source: OpenAI's specification, `Response.status`, `Batch.status` and `FineTuningJob.status`.
 fn has_ended(status: &str) -> bool {
-    matches!(status, "completed" | "failed" | "cancelled" | "incomplete" | "expired")
+    matches!(status, "completed" | "succeeded" | "failed" | "cancelled" | "incomplete" | "expired")
 }
 
 /// Follows it in a task of this thread. The call is given back if too many are followed already.
 pub(crate) fn follow(
     pending: Pending,
     open: OpenCall,
-    endpoint: Endpoint,
+    (endpoint, provider): (Endpoint, ProviderId),
     client: Client,
     setup: Arc<Setup>,
 ) -> Option<OpenCall> {
@@ -111,7 +119,7 @@ pub(crate) fn follow(
     FOLLOWED.set(FOLLOWED.get() + 1);
     tokio::task::spawn_local(async move {
         let _place = Place;
-        let follow = Follow { pending, endpoint, client, setup };
+        let follow = Follow { pending, endpoint, provider, client, setup };
         follow.to_its_end(open).await;
     });
     None
@@ -129,14 +137,20 @@ impl Drop for Place {
 struct Follow {
     pending: Pending,
     endpoint: Endpoint,
+    provider: ProviderId,
     client: Client,
     setup: Arc<Setup>,
 }
 
 impl Follow {
     async fn to_its_end(&self, mut open: OpenCall) {
+        // If nobody ever learns what a batch or a job used, it is unpriced, and not what its own request costs.
+        if self.pending.kind != Kind::Response {
+            open.tier = Tier::Unknown;
+        }
         let (mut pause, mut failed) = (FIRST_PAUSE, 0);
-        let until = tokio::time::Instant::now() + LONGEST;
+        let longest = if self.pending.kind == Kind::Job { LONGEST_JOB } else { LONGEST };
+        let until = tokio::time::Instant::now() + longest;
         while failed < MAX_FAILED && tokio::time::Instant::now() < until {
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -144,24 +158,40 @@ impl Follow {
                 None => failed += 1,
                 Some(Look::Going) => failed = 0,
                 Some(Look::Gone) => break,
-                Some(Look::Ended { usage, tier }) => {
-                    open.tier = tier;
-                    open.settle(usage, Ending::Complete);
+                Some(Look::Ended(end)) => {
+                    open.tier = end.tier;
+                    open.settle(end.usage, Ending::Complete);
                     return;
                 }
+                Some(Look::Ran(ran)) => return self.ran(open, ran).await,
             }
         }
         // It cannot be told what it used: by count, and as one that broke off.
         open.settle(None, Ending::Cut);
     }
 
+    /// Settles a batch by what it used of the model that it ran.
+    async fn ran(&self, mut open: OpenCall, ran: Ran) {
+        let model = match &ran.model {
+            Some(model) => Some(model.clone()),
+            None => self.model_in(ran.input_file.as_deref()).await,
+        };
+        let usage = match ran.usage {
+            Some(usage) => Some(usage),
+            None => self.sum_of(ran.output_file.as_deref()).await,
+        };
+        let model = model.and_then(|name| self.setup.model_at(self.provider, &name));
+        open.requests = usage.map_or(1, |usage| usage.requests.max(1));
+        // A price that depends on what nobody tells, or on what cannot be, is not known.
+        let is_told = model.is_some() && usage.is_some_and(|usage| open.believes(&usage));
+        open.tier = if is_told { Tier::Batch } else { Tier::Unknown };
+        open.ran = model;
+        open.settle(usage, Ending::Complete);
+    }
+
     /// Asks how it stands; none if there is no good answer.
     async fn look(&self) -> Option<Look> {
-        let path = self.endpoint.path(self.pending.operation, &self.pending.suffix, None).ok()?;
-        let mut head = self.endpoint.head(Verb::Get, &path).ok()?;
-        self.endpoint.authorise(&self.client, &mut head, &[]).await.ok()?;
-        let sent = self.client.send(&self.endpoint.target, head, Vec::new(), &self.setup.budgets).await;
-        let mut response = sent.ok()?;
+        let mut response = self.get(&self.pending.suffix).await?;
         if response.status == http::StatusCode::NOT_FOUND {
             return Some(Look::Gone);
         }
@@ -169,7 +199,58 @@ impl Follow {
             return None;
         }
         let body = response.body.read_whole(MAX_ANSWER).await.ok()?;
-        Look::read(&body)
+        Look::read(self.pending.kind, &body)
+    }
+
+    async fn get(&self, suffix: &str) -> Option<upstream::Response> {
+        let path = self.endpoint.path(Operation::Store, suffix, None).ok()?;
+        let mut head = self.endpoint.head(Verb::Get, &path).ok()?;
+        self.endpoint.authorise(&self.client, &mut head, &[]).await.ok()?;
+        self.client.send(&self.endpoint.target, head, Vec::new(), &self.setup.budgets).await.ok()
+    }
+
+    /// The content of a file, if there is one.
+    async fn file(&self, id: Option<&str>) -> Option<upstream::Response> {
+        let id = id.filter(|id| is_plain(id))?;
+        let response = self.get(&format!("files/{id}/content")).await?;
+        response.status.is_success().then_some(response)
+    }
+
+    /// The model that the first line of a batch's input names; all name the same.
+    async fn model_in(&self, file: Option<&str>) -> Option<String> {
+        let mut response = self.file(file).await?;
+        let mut found = None;
+        let mut splitter = Splitter::new(MAX_ANSWER);
+        let mut first = |_: u64, line: &[u8]| {
+            if found.is_none() && !line.trim_ascii().is_empty() {
+                let line = Line::read(line)?;
+                found = Some(line.peek.model.map(|model| model.into_owned()));
+            }
+            Ok::<_, BadRequest>(())
+        };
+        while let Some(piece) = response.body.next().await {
+            splitter.push(&piece.ok()?, &mut first).ok()?;
+            if splitter.lines() > 0 {
+                break;
+            }
+        }
+        splitter.finish(&mut first).ok()?;
+        found.flatten()
+    }
+
+    /// What the lines of a batch's output add up to; none if that cannot be told.
+    async fn sum_of(&self, file: Option<&str>) -> Option<Usage> {
+        let mut response = self.file(file).await?;
+        let (mut sum, mut splitter) = (Sum::default(), Splitter::new(MAX_ANSWER));
+        let mut add = |_: u64, line: &[u8]| {
+            sum.line(line);
+            Ok::<_, BadRequest>(())
+        };
+        while let Some(piece) = response.body.next().await {
+            splitter.push(&piece.ok()?, &mut add).ok()?;
+        }
+        splitter.finish(&mut add).ok()?;
+        (!sum.is_short).then(|| usage_of(Reading::Sound(sum.usage)))?
     }
 }
 
@@ -177,29 +258,70 @@ impl Follow {
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
     Going,
-    Ended {
-        /// None if it is not known.
-        usage: Option<Usage>,
-        tier: Tier,
-    },
+    Ended(End),
+    /// A batch has ended that did something.
+    Ran(Ran),
     /// It was removed.
     Gone,
 }
 
+/// It ended, and ran what it was decided for.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    /// None if it is not known.
+    usage: Option<Usage>,
+    tier: Tier,
+}
+
+/// What a batch says that it ran, and where the rest stands.
+#[derive(Debug, PartialEq, Eq)]
+struct Ran {
+    model: Option<String>,
+    usage: Option<Usage>,
+    input_file: Option<String>,
+    output_file: Option<String>,
+}
+
 impl Look {
-    fn read(body: &[u8]) -> Option<Look> {
-        let stated: Stated<'_> = serde_json::from_slice(body).ok()?;
+    fn read(kind: Kind, body: &[u8]) -> Option<Look> {
+        let stated = Standing::read(body).ok()?;
         let status = stated.status.as_deref()?;
         if !has_ended(status) {
             return Some(Look::Going);
         }
-        // A batch tells its usage under the same names as a response.
-        let Reply { usage, service_tier, .. } = response::read(Operation::Responses, body).ok()?;
-        let is_batch = stated.id.is_some_and(|id| id.starts_with("batch_"));
-        let tier = if is_batch { Tier::Batch } else { tier_of(service_tier) };
         // What failed, expired or was cancelled, and says nothing of usage, used nothing.
-        let nothing = usage == Reading::Absent && matches!(status, "failed" | "expired" | "cancelled");
-        Some(Look::Ended { usage: usage_of(usage).or(nothing.then(Usage::default)), tier })
+        let may_be_nothing = matches!(status, "failed" | "expired" | "cancelled");
+        let nothing = Some(Usage::default()).filter(|_| may_be_nothing);
+        Some(match kind {
+            Kind::Response => {
+                let Reply { usage, service_tier, .. } = response::read(Operation::Responses, body).ok()?;
+                let nothing = nothing.filter(|_| usage == Reading::Absent);
+                Look::Ended(End { usage: usage_of(usage).or(nothing), tier: tier_of(service_tier) })
+            }
+            Kind::Job => match stated.trained {
+                Some(trained) => {
+                    let usage = Usage { trained, requests: 1, ..Usage::default() };
+                    Look::Ended(End { usage: Some(usage), tier: Tier::Default })
+                }
+                // It may have been billed for what nobody tells.
+                None if nothing.is_none() => Look::Ended(End { usage: None, tier: Tier::Unknown }),
+                None => Look::Ended(End { usage: nothing, tier: Tier::Default }),
+            },
+            Kind::Batch => {
+                let did_nothing = stated.completed.map_or(may_be_nothing, |completed| completed == 0);
+                if stated.usage == Reading::Absent && stated.output_file.is_none() && did_nothing {
+                    return Some(Look::Ended(End { usage: Some(Usage::default()), tier: Tier::Default }));
+                }
+                let usage = usage_of(stated.usage).filter(|usage| usage.tokens() > 0);
+                let requests = stated.completed.unwrap_or(1);
+                Look::Ran(Ran {
+                    model: stated.model.map(|model| model.into_owned()),
+                    usage: usage.map(|usage| Usage { requests, ..usage }),
+                    input_file: stated.input_file.map(|file| file.into_owned()),
+                    output_file: stated.output_file.map(|file| file.into_owned()),
+                })
+            }
+        })
     }
 }
 
@@ -214,6 +336,9 @@ mod tests {
         };
         let queued = r#"{"id":"resp_1","status":"queued","usage":null}"#;
         assert_eq!(of(Operation::Responses, "responses", queued).as_deref(), Some("responses/resp_1"));
+        let job = r#"{"id":"ftjob-1","status":"validating_files"}"#;
+        let found = of(Operation::FineTuning, "fine_tuning/jobs", job);
+        assert_eq!(found.as_deref(), Some("fine_tuning/jobs/ftjob-1"));
         let batch = r#"{"id":"batch_1","status":"validating"}"#;
         assert_eq!(of(Operation::Store, "batches", batch).as_deref(), Some("batches/batch_1"));
         for (operation, suffix, body) in [
@@ -244,21 +369,52 @@ mod tests {
 
     #[test]
     fn the_end_tells_what_was_used() {
-        let usage = r#"{"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":5}"#;
-        let body = format!(r#"{{"id":"batch_1","status":"completed","usage":{usage}}}"#);
-        let used = Usage { input: 6, cached_input: 4, output: 5, requests: 1, ..Usage::default() };
-        assert_eq!(Look::read(body.as_bytes()), Some(Look::Ended { usage: Some(used), tier: Tier::Batch }));
-        let body = r#"{"id":"resp_1","status":"in_progress"}"#;
-        assert_eq!(Look::read(body.as_bytes()), Some(Look::Going));
+        let read = |kind, body: &str| Look::read(kind, body.as_bytes());
+        let ended = |usage, tier| Some(Look::Ended(End { usage, tier }));
+        assert_eq!(read(Kind::Response, r#"{"id":"resp_1","status":"in_progress"}"#), Some(Look::Going));
         let body = r#"{"id":"resp_1","status":"cancelled","usage":null,"service_tier":"flex"}"#;
-        let nothing = Some(Usage::default());
-        assert_eq!(Look::read(body.as_bytes()), Some(Look::Ended { usage: nothing, tier: Tier::Flex }));
+        assert_eq!(read(Kind::Response, body), ended(Some(Usage::default()), Tier::Flex));
         // What is done and does not say what it used, or what cannot be, is settled by count.
         for usage in ["null", r#"{"input_tokens":-1,"output_tokens":5}"#] {
             let body = format!(r#"{{"id":"resp_1","status":"completed","usage":{usage}}}"#);
-            let ended = Look::Ended { usage: None, tier: Tier::Default };
-            assert_eq!(Look::read(body.as_bytes()), Some(ended), "{usage}");
+            assert_eq!(read(Kind::Response, &body), ended(None, Tier::Default), "{usage}");
         }
-        assert_eq!(Look::read(b"[]"), None);
+        assert_eq!(read(Kind::Response, "[]"), None);
+    }
+
+    #[test]
+    fn a_batch_tells_what_it_ran_or_where_that_stands() {
+        let read = |body: &str| Look::read(Kind::Batch, body.as_bytes());
+        let usage = r#"{"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":5}"#;
+        let body = format!(
+            r#"{{"status":"completed","model":"gpt-5-2025-08-07","request_counts":{{"completed":2}},"usage":{usage}}}"#
+        );
+        let used = Usage { input: 6, cached_input: 4, output: 5, requests: 2, ..Usage::default() };
+        let (input_file, output_file) = (None, None);
+        let model = Some("gpt-5-2025-08-07".to_string());
+        let ran = Look::Ran(Ran { model, usage: Some(used), input_file, output_file });
+        assert_eq!(read(&body), Some(ran));
+        let body = r#"{"status":"completed","input_file_id":"file-a","output_file_id":"file-b","usage":{"input_tokens":0,"output_tokens":0}}"#;
+        let (input_file, output_file) = (Some("file-a".to_string()), Some("file-b".to_string()));
+        assert_eq!(read(body), Some(Look::Ran(Ran { model: None, usage: None, input_file, output_file })));
+        // One that never began used nothing; of one that was stopped nobody knows without its output.
+        let nothing = Some(Look::Ended(End { usage: Some(Usage::default()), tier: Tier::Default }));
+        assert_eq!(read(r#"{"status":"failed","input_file_id":"file-a"}"#), nothing);
+        assert_eq!(read(r#"{"status":"completed","request_counts":{"completed":0}}"#), nothing);
+        let stopped = read(r#"{"status":"cancelled","request_counts":{"completed":3}}"#);
+        assert!(matches!(stopped, Some(Look::Ran(Ran { usage: None, .. }))), "{stopped:?}");
+    }
+
+    #[test]
+    fn a_job_tells_what_it_was_trained_on() {
+        let read = |body: &str| Look::read(Kind::Job, body.as_bytes());
+        let ended = |usage, tier| Some(Look::Ended(End { usage, tier }));
+        assert_eq!(read(r#"{"status":"running","trained_tokens":null}"#), Some(Look::Going));
+        let trained = Usage { trained: 5_768, requests: 1, ..Usage::default() };
+        let body = r#"{"status":"succeeded","trained_tokens":5768}"#;
+        assert_eq!(read(body), ended(Some(trained), Tier::Default));
+        assert_eq!(read(r#"{"status":"succeeded","trained_tokens":null}"#), ended(None, Tier::Unknown));
+        let nothing = ended(Some(Usage::default()), Tier::Default);
+        assert_eq!(read(r#"{"status":"failed","trained_tokens":null}"#), nothing);
     }
 }

@@ -11,12 +11,15 @@ use firstright_wire::home::Tag;
 use firstright_wire::openai::form::{self, Part};
 use firstright_wire::openai::lines::{Line, Splitter};
 use firstright_wire::operation::{Route, Verb};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
-use crate::asked::{STORE, refused};
+use crate::asked::{STORE, content_type, refused};
 use crate::handler::Handling;
 use crate::keys::Principal;
 use crate::refuse::No;
+
+/// Bytes of a batch's file that are read before others on this thread have their turn: some milliseconds.
+const AT_ONCE: usize = 1 << 20;
 
 /// A form as its home knows it.
 #[derive(Default)]
@@ -43,6 +46,8 @@ pub(crate) struct Lines {
 impl Lines {
     /// The body, with the provider's own name for the model in every line.
     fn renamed(&self, body: &[u8], name: &str) -> Vec<u8> {
+        let name = serde_json::Value::from(name).to_string();
+        let name = &name[1..name.len() - 1];
         let grows = name.len() * self.names.len();
         let mut out = Vec::with_capacity(body.len() + grows);
         let mut copied = 0;
@@ -56,9 +61,14 @@ impl Lines {
     }
 }
 
+/// The boundary of a request's form, if its body is one.
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<&str> {
+    form::boundary(content_type(headers))
+}
+
 impl Handling<'_> {
     /// Takes the signatures off a form.
-    pub(crate) fn unsigned_form(
+    pub(crate) async fn unsigned_form(
         &self,
         route: &Route<'_>,
         principal: &Principal,
@@ -90,7 +100,7 @@ impl Handling<'_> {
                     stranger: None,
                     lines: None,
                 };
-                reading.file(content)?;
+                reading.file(content).await?;
                 (out, found.lines) = (reading.out, reading.lines);
                 found.stranger = found.stranger.or(reading.stranger);
                 was_read = true;
@@ -173,10 +183,13 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn file(&mut self, content: &[u8]) -> Result<(), No> {
+    async fn file(&mut self, content: &[u8]) -> Result<(), No> {
         self.out.reserve(content.len());
         let mut splitter = Splitter::new(self.handling.setup.body.bytes);
-        splitter.push(content, |number, line| self.line(number, line))?;
+        for piece in content.chunks(AT_ONCE) {
+            splitter.push(piece, |number, line| self.line(number, line))?;
+            tokio::task::yield_now().await;
+        }
         splitter.finish(|number, line| self.line(number, line))
     }
 

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::answer::Answer;
 use crate::bound;
 use crate::capacity;
+use crate::form;
 use crate::held::{Bodies, Held};
 use crate::idempotency::{Answers, Asked};
 use crate::keep::Handled;
@@ -216,7 +217,13 @@ impl Gateway {
             let setup = self.setup();
             let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
             let principal = &*handling.principal(&parts.headers)?;
-            let mut unsigned = handling.unsigned(&route, principal, parts, body)?;
+            let form = match form::boundary(&parts.headers) {
+                Some(boundary) => {
+                    Some(Box::pin(handling.unsigned_form(&route, principal, boundary, body)).await?)
+                }
+                None => None,
+            };
+            let mut unsigned = handling.unsigned(&route, principal, parts, body, form)?;
             if principal.bounded {
                 bound::cap(route.operation, &mut unsigned.body);
             }

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod homes;
 mod asked;
 mod form;
+mod output;
 mod call;
 mod follow;
 pub mod held;

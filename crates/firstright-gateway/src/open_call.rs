@@ -10,7 +10,7 @@ use firstright_core::fact::{Ending, Fact, Failure, FailureKind, Observation, Sou
 use firstright_core::units::Span;
 use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::CallId;
-use firstright_core::world::Digest;
+use firstright_core::world::{Digest, ModelId};
 use firstright_engine::{Engine, Noted, Stepped};
 use firstright_wire::openai::ServiceTier;
 
@@ -45,6 +45,10 @@ pub(crate) struct OpenCall {
     pub observed: Option<Observation>,
     /// The tier that the answer says served it.
     pub tier: Tier,
+    /// Requests that stand behind it: a batch's are many.
+    pub requests: u64,
+    /// The model that ran, where that is told only at the end.
+    pub ran: Option<ModelId>,
     /// The tier tells which capacity served: Google's answers do (`trafficType`).
     pub tier_is_capacity: bool,
 }
@@ -88,6 +92,8 @@ impl OpenCall {
             counted: Usage::default(),
             observed: None,
             tier: Tier::Default,
+            requests: 1,
+            ran: None,
             tier_is_capacity: false,
         }
     }
@@ -234,8 +240,9 @@ impl OpenCall {
 
     /// Can a provider's figures be true? More input than any context holds and ten times what was sent, or as much more
     /// output than was allowed, cannot.
-    fn believes(&self, usage: &Usage) -> bool {
-        let sane = |told: u64, own: u64| told <= own.saturating_mul(10).max(SANE_TOKENS);
+    pub(crate) fn believes(&self, usage: &Usage) -> bool {
+        let sane_tokens = SANE_TOKENS.saturating_mul(self.requests);
+        let sane = |told: u64, own: u64| told <= own.saturating_mul(10).max(sane_tokens);
         let output = self.reserved.max_output.max(self.counted.all_output());
         sane(usage.all_input(), self.reserved.input_most) && sane(usage.all_output(), output)
     }
@@ -256,7 +263,8 @@ impl OpenCall {
         };
         let first_byte = Span(u64::try_from(self.first_byte.as_nanos()).unwrap_or(u64::MAX));
         let (call, observed, tier) = (self.id, self.observed, self.tier);
-        let fact = Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed };
+        let ran = self.ran;
+        let fact = Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed, ran };
         (usage, self.engine.submit(&fact))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstright_core::world::{TenantId, World};
+use firstright_core::world::{ModelId, ProviderId, TenantId, World};
 use http::HeaderName;
 
 use crate::endpoint::Endpoint;
@@ -12,6 +12,16 @@ use crate::keys::Keys;
 use crate::listen::BodyLimits;
 use crate::told::Labels;
 use crate::upstream::Budgets;
+
+/// A model's name without the date that stands behind it, as in `gpt-4o-2024-08-06`.
+pub(crate) fn undated(name: &str) -> Option<&str> {
+    let (name, date) = name.split_at_checked(name.len().checked_sub("-2024-08-06".len())?)?;
+    let fits = date.bytes().zip(*b"-dddd-dd-dd").all(|(byte, form)| match form {
+        b'd' => byte.is_ascii_digit(),
+        dash => byte == dash,
+    });
+    fits.then_some(name)
+}
 
 /// What a request's handling reads. It never changes: a reload makes another one.
 #[derive(Debug)]
@@ -45,6 +55,25 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The law's model that a provider means by a name: by that of one of its deployments, by the law's own, or by either
+    /// with a date behind it.
+    pub(crate) fn model_at(&self, provider: ProviderId, name: &str) -> Option<ModelId> {
+        let named = |name: &str| {
+            let mut own = self.world.served().filter(|(_, one)| one.provider == provider);
+            let found = own.find(|(id, _)| {
+                let endpoint = self.endpoints.get(id.index()).and_then(Option::as_ref);
+                endpoint.is_some_and(|endpoint| endpoint.name == name)
+            });
+            found.map(|(_, one)| one.model).or_else(|| self.world.find_model(name))
+        };
+        // One made of another is billed as that is, if the law does not know it by its own name.
+        let base = || name.strip_prefix("ft:")?.split(':').next();
+        named(name)
+            .or_else(|| named(undated(name)?))
+            .or_else(|| named(base()?))
+            .or_else(|| named(undated(base()?)?))
+    }
+
     /// The same under `world`, which says the same as its own and may number it otherwise.
     #[must_use]
     pub fn under(mut self, world: Arc<World>) -> Setup {

@@ -258,6 +258,16 @@ enum Key {
 /// What a key says of its values. In answers a model is named after the thing that it answers for, so it is left as it is;
 /// a request that names a fine-tuned one names something that lives at a provider.
 fn key_of(name: &[u8], is_reading: bool) -> Key {
+    // Not every provider tells `Input_File_Id` from `input_file_id`.
+    let mut lower = [0; MAX_STRING_START];
+    let name = match lower.get_mut(..name.len()) {
+        Some(lower) if is_reading && name.iter().any(u8::is_ascii_uppercase) => {
+            lower.copy_from_slice(name);
+            lower.make_ascii_lowercase();
+            lower
+        }
+        _ => name,
+    };
     match name {
         // Whoever hides the letters of a key hides an id.
         _ if name.contains(&b'\\') => Key::Id,

@@ -1,5 +1,6 @@
 //! How does the OpenAI dialect speak? Azure, OCI and Bedrock speak it too; what differs stands in [`crate::azure`].
 
+pub mod batch;
 pub mod chat;
 pub mod embeddings;
 pub mod error;

@@ -8,8 +8,10 @@ pub struct Usage {
     pub input: u64,
     /// Input read from the provider's prompt cache.
     pub cached_input: u64,
-    /// Input written to the provider's prompt cache.
+    /// Input written to the provider's prompt cache, for minutes or for as long as the provider likes.
     pub cache_write: u64,
+    /// Input written to the provider's prompt cache for an hour, where that is told apart.
+    pub cache_write_hour: u64,
     /// Visible output; rejected predictions are in here, since they are billed as output.
     pub output: u64,
     /// Output that was thought and not shown.
@@ -59,7 +61,9 @@ pub(crate) struct Reported {
     pub output: Option<u64>,
     pub total: Option<u64>,
     pub cached: u64,
+    /// All that was written, also for an hour.
     pub cache_write: u64,
+    pub cache_write_hour: u64,
     pub audio_in: u64,
     pub reasoning: u64,
     pub audio_out: u64,
@@ -69,7 +73,27 @@ impl Usage {
     /// All input tokens.
     #[must_use]
     pub fn total_input(&self) -> u64 {
-        [self.cached_input, self.cache_write, self.audio_in].into_iter().fold(self.input, u64::saturating_add)
+        let written = self.cache_write.saturating_add(self.cache_write_hour);
+        [self.cached_input, written, self.audio_in].into_iter().fold(self.input, u64::saturating_add)
+    }
+
+    /// Adds what another answer used.
+    pub fn add(&mut self, other: &Usage) {
+        for (own, more) in [
+            (&mut self.input, other.input),
+            (&mut self.cached_input, other.cached_input),
+            (&mut self.cache_write, other.cache_write),
+            (&mut self.cache_write_hour, other.cache_write_hour),
+            (&mut self.output, other.output),
+            (&mut self.reasoning, other.reasoning),
+            (&mut self.audio_in, other.audio_in),
+            (&mut self.audio_out, other.audio_out),
+            (&mut self.images, other.images),
+            (&mut self.audio_seconds, other.audio_seconds),
+            (&mut self.requests, other.requests),
+        ] {
+            *own = own.saturating_add(more);
+        }
     }
 
     /// All output tokens.
@@ -105,8 +129,9 @@ impl Reported {
         };
         let output = visible + beyond;
         let reasoning = self.reasoning.max(beyond);
-        let (Some(fresh), Some(plain)) = (
+        let (Some(fresh), Some(written), Some(plain)) = (
             input.checked_sub(self.cached + self.cache_write),
+            self.cache_write.checked_sub(self.cache_write_hour),
             output.checked_sub(reasoning + self.audio_out),
         ) else {
             return Reading::Hostile(Hostility::PartsExceedWhole);
@@ -118,7 +143,8 @@ impl Reported {
         Reading::Sound(Usage {
             input: fresh - audio_in,
             cached_input: self.cached,
-            cache_write: self.cache_write,
+            cache_write: written,
+            cache_write_hour: self.cache_write_hour,
             output: plain,
             reasoning,
             audio_in,

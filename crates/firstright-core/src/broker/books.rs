@@ -3,12 +3,12 @@
 use super::Broker;
 use crate::clause::{Clause, Measure};
 use crate::ledger::Account;
-use crate::plan::{Candidate, Plan};
+use crate::plan::{self, Candidate, Plan};
 use crate::state::{Lease, Serving, State};
 use crate::units::{Money, Span, Timestamp};
 use crate::usage::{Tier, Usage};
-use crate::workload::Call;
-use crate::world::{CapacityKind, ClauseId, PartyId, World};
+use crate::workload::{Call, View};
+use crate::world::{CapacityKind, ClauseId, ModelId, PartyId, World};
 
 impl Broker {
     /// Books a call's usage: what the provider is owed and what the tenant is charged. `None` is unpriced.
@@ -44,6 +44,38 @@ impl Broker {
         let charge = tenant.charge(served, tier).and_then(|rates| usage.at(rates));
         let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
         book(state, at, record, &serving.plan.counts, candidate.party, &amount);
+        (cost, charge)
+    }
+
+    /// Books what a call used that ran another model at its provider than it was decided for: at the price of that model
+    /// there, and for the clauses that count calls to it.
+    //= rights/price.md#PR-9
+    pub(super) fn book_run(
+        &mut self,
+        at: Timestamp,
+        call: &Call,
+        serving: &Serving,
+        usage: &Usage,
+        tier: Tier,
+        ran: ModelId,
+    ) -> (Option<Money>, Option<Money>) {
+        let record = self.record;
+        let Some(state) = self.state.as_mut() else { return (None, None) };
+        let Some(candidate) = serving.plan.candidates.get(serving.candidate) else { return (None, None) };
+        let (provider, party, since) = (candidate.provider, candidate.party, serving.since);
+        let world = &state.world;
+        let view = View { model: Some(world.model(ran)), kept: None, ..View::of_call(world, call, ran) };
+        let counts = plan::for_calls(world, since, &view, ran).counts;
+        let rates = world.served().find_map(|(_, one)| {
+            let by_use = !matches!(one.capacity, CapacityKind::Provisioned { .. });
+            let own = one.provider == provider && one.model == ran && by_use;
+            own.then(|| plan::rates_of_many(world, since, one, tier, usage.all_input()))?
+        });
+        let cost = rates.and_then(|rates| usage.at(&rates));
+        let charge = world.tenant(call.tenant).charge(world.model(ran), tier);
+        let charge = charge.and_then(|rates| usage.at(rates));
+        let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
+        book(state, at, record, &counts, party, &amount);
         (cost, charge)
     }
 

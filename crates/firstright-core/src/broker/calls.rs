@@ -41,7 +41,8 @@ impl Broker {
             return refuse(out, call.id, Refusal::Overload, vec![Ground::Crowded(tenant.class, open)]);
         }
         //= rights/tenants.md#TE-1
-        if !any(&tenant.models, state.world.model(call.model)) {
+        let mut models = core::iter::once(call.model).chain(call.runs);
+        if !models.all(|model| any(&tenant.models, state.world.model(model))) {
             return refuse(out, call.id, Refusal::NotPermitted, vec![]);
         }
         let (class, weight) = (tenant.class, tenant.weight);
@@ -118,6 +119,10 @@ impl Broker {
     fn substitute(&mut self, at: Timestamp, id: CallId, model: ModelId, out: &mut Vec<Decision>) -> bool {
         let Some(state) = self.state.as_ref() else { return false };
         let Some(open) = state.calls.get(&id) else { return false };
+        // What was written for a model is not run by another.
+        if open.call.runs.is_some() {
+            return false;
+        }
         let asked_for = state.world.model(model);
         let tenant = state.world.tenant(open.call.tenant);
         let permitted =
@@ -222,8 +227,7 @@ impl Broker {
         &mut self,
         at: Timestamp,
         id: CallId,
-        usage: &Usage,
-        tier: Tier,
+        (usage, tier, ran): (&Usage, Tier, Option<ModelId>),
         ending: Ending,
         first_byte: Span,
         observed: Option<&Observation>,
@@ -237,8 +241,11 @@ impl Broker {
         let kind = state.deployments.get(serving.deployment.index()).map(Capacity::kind);
         let provisioned = matches!(kind, Some(CapacityKind::Provisioned { .. }));
         let spilled = provisioned && observed.is_some_and(|seen| seen.spilled);
+        let ran = ran.filter(|ran| *ran != serving.model);
+        // What ran elsewhere drew on nothing here.
+        let own = if ran.is_some() { Usage::default() } else { *usage };
         //= rights/capacity.md#CA-8
-        release(state, at, &serving, if spilled { 0 } else { usage.uncached() });
+        release(state, at, &serving, if spilled { 0 } else { own.uncached() });
         if let Some(capacity) = state.deployments.get_mut(serving.deployment.index()) {
             match ending {
                 Ending::Complete => capacity.answered(),
@@ -248,7 +255,7 @@ impl Broker {
                 Ending::Abandoned | Ending::Lost => {}
             }
             if first_byte.0 > 0 && ending != Ending::Lost {
-                let (read, written) = (usage.uncached().saturating_sub(usage.output), usage.output);
+                let (read, written) = (own.uncached().saturating_sub(own.output), own.output);
                 let byte = FirstByte::of_ended(at, serving.since, first_byte, read, written);
                 capacity.heard(at, &FirstByte { counted: serving.late, ..byte });
             }
@@ -260,7 +267,7 @@ impl Broker {
             }
         }
         if spilled {
-            took_over(state, at, &serving, usage.uncached());
+            took_over(state, at, &serving, own.uncached());
         }
         //= rights/assurance.md#AS-6
         if ending == Ending::Complete
@@ -272,7 +279,12 @@ impl Broker {
         if matches!(ending, Ending::Complete | Ending::Cut) {
             self.book_attempt(at, &serving, ending == Ending::Complete, first_byte);
         }
-        let (cost, charge) = self.book_call(at, &open.call, &serving, usage, tier, spilled);
+        // Training is no use of capacity that was bought ahead for calls.
+        let trained = (provisioned && usage.trained > 0).then_some(serving.model);
+        let (cost, charge) = match ran.or(trained) {
+            None => self.book_call(at, &open.call, &serving, usage, tier, spilled),
+            Some(ran) => self.book_run(at, &open.call, &serving, usage, tier, ran),
+        };
         let grounds = if spilled { vec![Ground::NativeSpill] } else { vec![] };
         out.push(Decision { action: Action::Settle { call: id, cost, charge }, grounds });
         self.serve_queue(at, out);
@@ -333,6 +345,7 @@ impl Broker {
             region: call.region.clone(),
             home: call.home,
             trains: call.trains,
+            runs: call.runs,
             key: call.key.filter(|_| state.accounts.narrows(call)),
         };
         if let Some(plan) = self.plans.get(&key) {

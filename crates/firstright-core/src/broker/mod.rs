@@ -44,6 +44,7 @@ struct PlanKey {
     region: Option<String>,
     home: Option<ProviderId>,
     trains: bool,
+    runs: Option<ModelId>,
     /// The key, if it may be served in some regions only.
     key: Option<AccountId>,
 }
@@ -81,8 +82,9 @@ impl Broker {
             Fact::Ticked => {}
             Fact::CallArrived(call) => self.call_arrived(at, call, &mut out),
             Fact::AttemptFailed { call, failure } => self.attempt_failed(at, *call, failure, &mut out),
-            Fact::CallSettled { call, usage, tier, source: _, ending, first_byte, observed } => {
-                self.call_settled(at, *call, usage, *tier, *ending, *first_byte, observed.as_ref(), &mut out);
+            Fact::CallSettled { call, usage, tier, source: _, ending, first_byte, observed, ran } => {
+                let (first_byte, observed) = (*first_byte, observed.as_ref());
+                self.call_settled(at, *call, (usage, *tier, *ran), *ending, first_byte, observed, &mut out);
             }
             Fact::AnswerAwaited { call, waited } => self.answer_awaited(at, *call, *waited, &mut out),
             Fact::CallAbandoned { call } => self.call_abandoned(*call, &mut out),

@@ -21,6 +21,7 @@ pub(super) fn call<'a>(tenant: &'a Tenant, model: &'a str) -> View<'a> {
         purpose: "api",
         tenant: &tenant.id,
         model: Some(model),
+        kept: None,
         region: None,
         home: None,
         data_class: &tenant.data_class,

@@ -23,6 +23,7 @@ use crate::units::{DAY, Timestamp, civil, days_of};
 
 /// One right or duty.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a law has dozens of clauses, and each is kept once")]
 pub enum Clause {
     /// Who must be asked first.
     FirstRefusal(FirstRefusal),

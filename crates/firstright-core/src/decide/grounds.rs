@@ -55,7 +55,7 @@ pub(super) fn refusal(state: &State, plan: &Plan, asked: &Asked<'_>, passage: &P
     let outage = plan.candidates.iter().any(|one| !one.unless_outage.is_empty());
     let contract = |bar: &Bar| matches!(bar, Bar::Licence(_) | Bar::Exclusive(_));
     let fit = |bar: &Bar| matches!(bar, Bar::Accelerator | Bar::Interconnect);
-    let bars = || plan.barred.iter().map(|(_, bar)| bar).filter(|bar| **bar != Bar::Home);
+    let bars = || plan.barred.iter().map(|(_, bar)| bar).filter(|bar| !matches!(bar, Bar::Home | Bar::Runs));
     let homed = plan.barred.iter().any(|(_, bar)| *bar == Bar::Home);
     if outage || bars().any(contract) {
         Refusal::Contract

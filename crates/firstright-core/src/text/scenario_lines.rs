@@ -19,7 +19,15 @@ pub(crate) enum Event {
     /// A call arrives.
     Call(CallLine),
     /// A call ends.
-    Settle { name: String, usage: Usage, tier: Tier, ending: Ending, first_byte: Span, seen: Seen },
+    Settle {
+        name: String,
+        usage: Usage,
+        tier: Tier,
+        ending: Ending,
+        first_byte: Span,
+        seen: Seen,
+        ran: Option<String>,
+    },
     /// An attempt fails.
     Fail { name: String, kind: FailureKind, status: u16, retry_after: Option<Span> },
     /// The first byte of a stream is awaited for so long already.
@@ -67,6 +75,7 @@ pub(crate) struct CallLine {
     pub region: Option<String>,
     pub home: Option<String>,
     pub trains: bool,
+    pub runs: Option<String>,
     pub key: Option<String>,
     pub family: Family,
     pub tier: Tier,
@@ -351,6 +360,7 @@ fn call(args: &mut Args) -> Result<Event, String> {
         region: args.key("region"),
         home: args.key("home"),
         trains: args.flag("trains"),
+        runs: args.key("runs"),
         key: args.key("key"),
         family: args.key("family").map_or(Ok(Family::default()), |word| one_of(&word, &Family::ALL))?,
         tier: tier(args)?,
@@ -366,6 +376,7 @@ fn settle(args: &mut Args) -> Result<Event, String> {
         input: used("input")?,
         cached_input: used("cached")?,
         cache_write: used("cache-write")?,
+        cache_write_hour: used("cache-write-hour")?,
         output: used("output")?,
         reasoning: used("reasoning")?,
         audio_in: used("audio-in")?,
@@ -373,11 +384,13 @@ fn settle(args: &mut Args) -> Result<Event, String> {
         images: used("images")?,
         audio_seconds: used("seconds")?,
         characters: used("characters")?,
+        trained: used("trained")?,
         requests: 1,
     };
     let tier = tier(args)?;
     let first_byte = args.key("first-byte").map_or(Ok(Span(0)), |text| span(&text))?;
     let seen = seen(args)?;
+    let ran = args.key("ran");
     let words = [
         ("complete", Ending::Complete),
         ("cut", Ending::Cut),
@@ -385,7 +398,7 @@ fn settle(args: &mut Args) -> Result<Event, String> {
         ("lost", Ending::Lost),
     ];
     let ending = args.next().map_or(Ok(Ending::Complete), |word| one_of(&word, &words))?;
-    Ok(Event::Settle { name, usage, tier, ending, first_byte, seen })
+    Ok(Event::Settle { name, usage, tier, ending, first_byte, seen, ran })
 }
 
 fn tier(args: &mut Args) -> Result<Tier, String> {

@@ -15,7 +15,7 @@ use crate::text::scenario::{Law, Problem, Scenario, Step, clock};
 use crate::text::scenario_lines::{CallLine, Event, JobLine, Reply, Seen};
 use crate::units::Timestamp;
 use crate::workload::{Call, CallId, Job, JobId};
-use crate::world::{Digest, World};
+use crate::world::{Digest, ModelId, World};
 
 /// Ticks between two lines at most, so that a mistake in the broker cannot make a scenario run for ever.
 const MAX_TICKS: usize = 10_000;
@@ -197,7 +197,7 @@ impl Runner<'_> {
             }
             Event::Hedge { name, first } => Fact::CallArrived(names.hedge(name, first)?),
             Event::Account(line) => line.fact(self.broker.records()),
-            Event::Settle { name, usage, tier, ending, first_byte, seen } => Fact::CallSettled {
+            Event::Settle { name, usage, tier, ending, first_byte, seen, ran } => Fact::CallSettled {
                 call: names.call(name),
                 usage: *usage,
                 tier: *tier,
@@ -205,16 +205,13 @@ impl Runner<'_> {
                 ending: *ending,
                 first_byte: *first_byte,
                 observed: seen.observation(),
+                ran: model_of(&world, ran.as_ref())?,
             },
-            Event::Fail { name, kind, status, retry_after } => Fact::AttemptFailed {
-                call: names.call(name),
-                failure: Failure {
-                    kind: *kind,
-                    status: *status,
-                    retry_after: *retry_after,
-                    evidence: Digest::default(),
-                },
-            },
+            Event::Fail { name, kind, status, retry_after } => {
+                let (kind, status, retry_after) = (*kind, *status, *retry_after);
+                let failure = Failure { kind, status, retry_after, evidence: Digest::default() };
+                Fact::AttemptFailed { call: names.call(name), failure }
+            }
             Event::Awaited { name, waited } => {
                 Fact::AnswerAwaited { call: names.call(name), waited: *waited }
             }
@@ -262,6 +259,10 @@ fn known<T>(found: Option<T>, what: &str, name: &str) -> Result<T, String> {
     found.ok_or_else(|| format!("expected {what}, not `{name}`"))
 }
 
+fn model_of(world: &World, name: Option<&String>) -> Result<Option<ModelId>, String> {
+    name.map(|name| known(world.find_model(name), "a model that a deployment serves", name)).transpose()
+}
+
 fn call(world: &World, names: &mut Names, line: &CallLine, key: Option<AccountId>) -> Result<Call, String> {
     let tenant = known(world.find_tenant(&line.tenant), "a tenant", &line.tenant)?;
     let model = known(world.find_model(&line.model), "a model that a deployment serves", &line.model)?;
@@ -274,6 +275,7 @@ fn call(world: &World, names: &mut Names, line: &CallLine, key: Option<AccountId
             .map(|home| known(world.find_provider(home), "a provider", home))
             .transpose()?,
         trains: line.trains,
+        runs: model_of(world, line.runs.as_ref())?,
         family: line.family,
         tier: line.tier,
         input_most: line.input_most.unwrap_or(line.input),

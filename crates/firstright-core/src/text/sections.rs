@@ -208,6 +208,7 @@ pub(super) fn rates(f: &mut Fields<'_>, r: &mut Reader<'_>) -> Option<Rates> {
         input: rate("input", Per::MillionTokens),
         cached_input: rate("cached-input", Per::MillionTokens),
         cache_write: rate("cache-write", Per::MillionTokens),
+        cache_write_hour: rate("cache-write-hour", Per::MillionTokens),
         output: rate("output", Per::MillionTokens),
         reasoning: rate("reasoning", Per::MillionTokens),
         audio_input: rate("audio-input", Per::MillionTokens),
@@ -215,16 +216,18 @@ pub(super) fn rates(f: &mut Fields<'_>, r: &mut Reader<'_>) -> Option<Rates> {
         image: rate("image", Per::Image),
         minute: rate("minute", Per::Minute),
         character: rate("character", Per::MillionCharacters),
+        trained: rate("trained", Per::MillionTokens),
         request: rate("request", Per::Request),
     };
     written.then_some(rates)
 }
 
 /// The keys of [`rates`].
-pub(super) const RATES: [&str; 11] = [
+pub(super) const RATES: [&str; 13] = [
     "input",
     "cached-input",
     "cache-write",
+    "cache-write-hour",
     "output",
     "reasoning",
     "audio-input",
@@ -232,6 +235,7 @@ pub(super) const RATES: [&str; 11] = [
     "image",
     "minute",
     "character",
+    "trained",
     "request",
 ];
 

@@ -8,6 +8,8 @@ fn each_bucket_has_its_own_price() {
         input: Some(Money(2 * DOLLAR)),
         cached_input: Some(Money(DOLLAR)),
         cache_write: Some(Money(3 * DOLLAR)),
+        cache_write_hour: Some(Money(5 * DOLLAR)),
+        trained: Some(Money(25 * DOLLAR)),
         output: Some(Money(8 * DOLLAR)),
         reasoning: Some(Money(9 * DOLLAR)),
         audio_input: Some(Money(40 * DOLLAR)),
@@ -23,6 +25,8 @@ fn each_bucket_has_its_own_price() {
         (Usage { input: million, ..Usage::default() }, 2),
         (Usage { cached_input: million, ..Usage::default() }, 1),
         (Usage { cache_write: million, ..Usage::default() }, 3),
+        (Usage { cache_write_hour: million, ..Usage::default() }, 5),
+        (Usage { trained: million, ..Usage::default() }, 25),
         (Usage { output: million, ..Usage::default() }, 8),
         (Usage { reasoning: million, ..Usage::default() }, 9),
         (Usage { audio_in: million, ..Usage::default() }, 40),
@@ -43,6 +47,8 @@ fn what_has_no_price_is_unpriced_and_never_free() {
     assert_eq!(base.at(&rates), Some(Money(20_000)));
     for usage in [
         Usage { cache_write: 1, ..base },
+        Usage { cache_write_hour: 1, ..base },
+        Usage { trained: 1, ..base },
         Usage { audio_in: 1, ..base },
         Usage { audio_out: 1, ..base },
         Usage { images: 1, output: 0, ..base },

@@ -44,8 +44,8 @@ impl Past<'_> {
     pub fn fits(&self, work: &Work<'_>, place: Place) -> bool {
         match place {
             Place::Deployment(id) => {
-                work.call.is_some()
-                    && work.view.model == Some(self.world.model(self.world.deployment(id).model))
+                let placed_by = work.view.kept.or(work.view.model);
+                work.call.is_some() && placed_by == Some(self.world.model(self.world.deployment(id).model))
             }
             Place::Pool(..) => work.job.is_some(),
         }
@@ -104,6 +104,10 @@ impl Past<'_> {
         let region = view.region.is_none_or(|region| region == provider.region); // [CH-8]
         let key = work.call.is_none_or(|call| self.lets_serve(call.call, provider)); // [AC-3]
         let home = view.home.is_none_or(|home| home == self.provider_id(place)); // [HO-1]
+        let runs = view.kept.is_none_or(|_| {
+            let mut own = self.world.deployments.iter().filter(|one| one.provider == self.provider_id(place));
+            own.any(|one| Some(self.world.model(one.model)) == view.model)
+        }); // [HO-2]
         let jurisdiction = any(&tenant.jurisdictions, &provider.jurisdiction); // [TE-2]
         let class =
             view.data_class == "general" || provider.data_classes.iter().any(|one| one == view.data_class); // [AS-4]
@@ -128,7 +132,7 @@ impl Past<'_> {
             }
             _ => true,
         });
-        fit && region && key && home && jurisdiction && class && model && assured
+        fit && region && key && home && runs && jurisdiction && class && model && assured
     }
 
     /// [AS-5] [AS-6] The qualification that the provider is under, and how much more it may be given.

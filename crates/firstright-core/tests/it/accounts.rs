@@ -53,8 +53,9 @@ impl<'a> Past<'a> {
         };
         let own = self.account(key).and_then(|own| own.account.tenant.as_deref());
         let tenant = own == Some(&self.world.tenant(call.tenant).id);
-        let model = self.world.model(call.model);
-        tenant && self.above(call).iter().all(open) && self.lets_use(call, model)
+        let mut models = std::iter::once(call.model).chain(call.runs);
+        let models = models.all(|model| self.lets_use(call, self.world.model(model)));
+        tenant && self.above(call).iter().all(open) && models
     }
 
     /// [AC-2] May the call's key use the model?
@@ -179,12 +180,13 @@ pub fn sums(play: &Play) -> Check {
                     held.insert(*id, Held { call, arrived: record.at, chain, worst, budgeted });
                 }
                 (Action::Refuse { call, .. }, _) => drop(end(&mut held, &mut tallies, *call)),
-                (Action::Settle { call, cost, .. }, Fact::CallSettled { usage, tier, .. }) => {
+                (Action::Settle { call, cost, .. }, Fact::CallSettled { usage, tier, ran, .. }) => {
                     let Some(one) = end(&mut held, &mut tallies, *call) else { continue };
                     let steady = play.world().next_change(one.arrived) > record.at;
                     let over = cost.is_some_and(|cost| cost > one.worst);
                     // [AC-6] What keeps to its bounds costs no more than was reserved.
-                    let kept = one.budgeted && steady && bounded(usage, *tier, one.call);
+                    let own = ran.is_none_or(|ran| ran == one.call.model);
+                    let kept = one.budgeted && steady && own && bounded(usage, *tier, one.call);
                     must(!(kept && over), "it cost more than was reserved for it")?;
                     for number in &one.chain {
                         let tally = tallies.entry(*number).or_default();
@@ -251,6 +253,7 @@ fn bounded(usage: &Usage, tier: Tier, call: &Call) -> bool {
         && usage.images <= media.images
         && usage.audio_seconds <= media.audio_seconds
         && usage.characters <= media.characters
+        && usage.trained == 0
         && usage.requests <= 1
         && [Tier::Default, call.tier].contains(&tier)
 }

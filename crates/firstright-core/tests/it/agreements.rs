@@ -251,6 +251,7 @@ fn the_sample_world_says_what_the_design_says() {
         labels: Vec::new(),
         accelerators: Vec::new(),
         count: 0,
+        kept: None,
         trains: false,
     };
     let Clause::Exclusivity(apis) = &clause("microsoft-2025/apis-on-azure").clause else { panic!("no wall") };

@@ -115,7 +115,7 @@ impl Run {
                 let observed = None;
                 self.step(
                     key.0,
-                    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed },
+                    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed, ran: None },
                 );
             }
         }
@@ -138,6 +138,7 @@ impl Run {
             media: Media::default(),
             home: None,
             trains: false,
+            runs: None,
             hedges: None,
         };
         self.step(at, Fact::CallArrived(call));

@@ -153,6 +153,7 @@ fn facts() -> Vec<Fact> {
         ending: Ending::Complete,
         first_byte: Span(SECOND / 4),
         observed: Some(observed),
+        ran: None,
     };
     let answered = |offer, answer| Fact::Answered { offer: OfferId(offer), by: PartyId(1), answer };
     let terms = Terms { count: 32, hour: Some(Money(3_500_000_000)), duration: Span(HOUR) };

@@ -155,7 +155,8 @@ fn provider(tape: &mut Tape, text: &mut String, nth: usize, party: &str) {
             let (input, output) = (1 + tape.below(5), 2 + tape.below(9));
             let _ = writeln!(
                 text,
-                "price = {{ input = \"{input}.25 USD/Mtok\", cached-input = \"0.5 USD/Mtok\", output = \"{output} USD/Mtok\" }}"
+                "price = {{ input = \"{input}.25 USD/Mtok\", cached-input = \"0.5 USD/Mtok\", cache-write-hour = \"4 USD/Mtok\", \
+                 output = \"{output} USD/Mtok\", trained = \"3 USD/Mtok\" }}"
             );
         }
     }
@@ -181,7 +182,10 @@ fn tenant(tape: &mut Tape, text: &mut String, nth: usize) {
         }
     }
     if tape.chance(70) {
-        let _ = write!(text, "[[tenant.charge]]\ninput = \"5 USD/Mtok\"\noutput = \"15 USD/Mtok\"\n");
+        let _ = write!(
+            text,
+            "[[tenant.charge]]\ninput = \"5 USD/Mtok\"\ncache-write-hour = \"9 USD/Mtok\"\noutput = \"15 USD/Mtok\"\ntrained = \"8 USD/Mtok\"\n"
+        );
     }
 }
 
@@ -549,6 +553,9 @@ impl Play {
             region: tape.chance(15).then(|| tape.pick(&REGIONS).to_string()),
             home: tape.chance(10).then(|| ProviderId(tape.below(providers) as u16)),
             trains: tape.chance(5),
+            // Without a draw, so that seeds go on to name the cases that they named.
+            runs: (family == Family::Store && id.0.is_multiple_of(2))
+                .then(|| ModelId((id.0 / 2 % models as u64) as u16)),
             key,
             family,
             tier,
@@ -606,6 +613,8 @@ impl Play {
             output: tape.below(1_500) as u64,
             reasoning: tape.below(200) as u64,
             audio_out: if tape.chance(5) { 7 } else { 0 },
+            cache_write_hour: if tape.chance(5) { 5 } else { 0 },
+            trained: if tape.chance(5) { 11 } else { 0 },
             requests: 1,
             ..Usage::default()
         };
@@ -634,7 +643,9 @@ impl Play {
         let first_byte = Span(SECOND * tape.below(4) as u64);
         let tier = if tape.chance(60) { asked } else { Tier::Default };
         let source = Source::Provider;
-        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed }
+        let models = self.broker.world().map_or(1, |world| world.models.len());
+        let ran = tape.chance(10).then(|| ModelId(tape.below(models) as u16));
+        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed, ran }
     }
 
     /// An account is made, set anew, drawn anew or closed; now and then one that cannot be.

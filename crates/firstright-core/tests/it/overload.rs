@@ -97,7 +97,16 @@ impl Load {
                     let (first_byte, observed) = (Span(200 * MILLI), None);
                     self.step(
                         at,
-                        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed },
+                        Fact::CallSettled {
+                            call,
+                            usage,
+                            tier,
+                            source,
+                            ending,
+                            first_byte,
+                            observed,
+                            ran: None,
+                        },
                     );
                 }
                 (_, Some(due)) if due <= until => self.step(due, Fact::Ticked),

@@ -71,7 +71,7 @@ fn settle(call: CallId) -> Fact {
     let usage = Usage { input: 100, output: 20, requests: 1, ..Usage::default() };
     let (source, ending) = (Source::Provider, Ending::Complete);
     let (tier, first_byte) = (Tier::Default, Span(0));
-    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
+    Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None, ran: None }
 }
 
 /// Begins a book and puts `calls` whole calls in it.

@@ -81,7 +81,7 @@ impl Session {
         let (gateway, setup) = (&*self.gateway, &*self.setup);
         let trail = &self.trail.another();
         let handling = Handling { gateway, trail, engine: gateway.engine(), setup };
-        let unsigned = handling.unsigned(&route, &self.principal, &self.parts, &body)?;
+        let unsigned = handling.unsigned(&route, &self.principal, &self.parts, &body, None)?;
         let asked = handling.asked(route, &self.principal, &self.parts, &body, &unsigned)?;
         trail.asked_for(asked.model, true);
         let opened = handling.open_socket(&self.principal, &asked).await;

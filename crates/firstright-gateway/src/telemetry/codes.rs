@@ -87,19 +87,30 @@ pub(super) fn outcome(status: u16, ending: Option<Ending>) -> usize {
 }
 
 /// Kinds of tokens. They are disjoint.
-pub(super) const TOKENS: [&str; 7] =
-    ["input", "cached-input", "cache-write", "output", "reasoning", "audio-input", "audio-output"];
+pub(super) const TOKENS: [&str; 9] = [
+    "input",
+    "cached-input",
+    "cache-write",
+    "cache-write-hour",
+    "output",
+    "reasoning",
+    "audio-input",
+    "audio-output",
+    "trained",
+];
 
 /// How many there are of each kind.
-pub(super) fn tokens(usage: &Usage) -> [u64; 7] {
+pub(super) fn tokens(usage: &Usage) -> [u64; 9] {
     [
         usage.input,
         usage.cached_input,
         usage.cache_write,
+        usage.cache_write_hour,
         usage.output,
         usage.reasoning,
         usage.audio_in,
         usage.audio_out,
+        usage.trained,
     ]
 }
 

@@ -238,5 +238,5 @@ fn a_request_is_counted_once_and_costs_little() {
     assert_eq!(meters.requests[0][0].get(), u64::from(MANY));
     assert_eq!(meters.in_flight.load(std::sync::atomic::Ordering::Relaxed), 0);
     let (_, of) = &telemetry.meters.tenants()[0];
-    assert_eq!((of.tokens[0].get(), of.tokens[3].get()), (10 * u64::from(MANY), 20 * u64::from(MANY)));
+    assert_eq!((of.tokens[0].get(), of.tokens[4].get()), (10 * u64::from(MANY), 20 * u64::from(MANY)));
 }

@@ -62,7 +62,8 @@ impl Auditor {
 
     /// A call ended: exactly one settlement must follow, of what the usage comes to.
     pub(super) fn settled(&mut self, world: &World, record: &Record) {
-        let Fact::CallSettled { call, usage, tier, ending, first_byte, observed, .. } = &record.fact else {
+        let Fact::CallSettled { call, usage, tier, ending, first_byte, observed, ran, .. } = &record.fact
+        else {
             return;
         };
         let at = self.at;
@@ -75,8 +76,11 @@ impl Auditor {
         let provisioned = self.rooms.get(serving.deployment.index()).is_some_and(Room::is_provisioned);
         let spilled = provisioned && observed.is_some_and(|seen| seen.spilled);
         self.keep(serving.deployment);
+        let ran = ran.filter(|ran| *ran != serving.model);
+        // What ran another model drew on nothing of this deployment.
+        let drawn = if ran.is_some() { 0 } else { usage.tokens() - usage.cached_input };
         if let Some(room) = self.rooms.get_mut(serving.deployment.index()) {
-            let used = if spilled { 0 } else { usage.tokens() - usage.cached_input };
+            let used = if spilled { 0 } else { drawn };
             room.give_back(at, serving.since, serving.reserved, used);
             room.ended(at, *ending, first_byte.0 > 0);
             if *ending != firstright_core::fact::Ending::Lost {
@@ -90,7 +94,7 @@ impl Auditor {
             }
         }
         if spilled {
-            self.took_over(world, serving.deployment, usage.tokens() - usage.cached_input);
+            self.took_over(world, serving.deployment, drawn);
         }
         let settled = record.decisions.iter().find_map(|one| match &one.action {
             Action::Settle { call: other, cost, charge } if other == call => Some((*cost, *charge)),
@@ -100,24 +104,34 @@ impl Auditor {
             return self.find(format!("call {} ended and was not settled", call.0));
         };
         let Some(asked) = self.calls.get(call).map(|tracked| tracked.call.clone()) else { return };
-        let costs = sums::costs(world, &asked, &serving, usage, *tier, spilled);
+        let trained = (provisioned && usage.trained > 0).then_some(serving.model);
+        let costs = match ran.or(trained) {
+            None => sums::costs(world, &asked, &serving, usage, *tier, spilled),
+            Some(ran) => [sums::cost_of_run(world, &serving, usage, *tier, ran); 2],
+        };
+        let model = ran.unwrap_or(serving.model);
         self.must(costs.contains(&cost), || {
             format!("call {} costs {costs:?} and was booked at {cost:?}", call.0)
         });
-        let owed = law::charges(world.tenant(asked.tenant), world.model(serving.model), *tier);
+        let owed = law::charges(world.tenant(asked.tenant), world.model(model), *tier);
         let owed = owed.and_then(|rates| law::priced(usage, &rates));
         self.must(owed == charge, || {
             format!("call {} is charged {owed:?} and was booked at {charge:?}", call.0)
         });
-        let subject = self.subject(world, &asked, serving.model);
+        let subject = law::of_run(world, self.subject(world, &asked, model), ran);
         self.sums.call(world, &subject, &serving, cost, charge);
+        let subject = self.subject(world, &asked, serving.model);
         if matches!(ending, firstright_core::fact::Ending::Complete | firstright_core::fact::Ending::Cut) {
             let whole = *ending == firstright_core::fact::Ending::Complete;
             self.sums.attempt(world, &subject, &serving, whole, *first_byte);
         }
-        let provider = &world.provider(world.deployment(serving.deployment).provider).id;
+        self.tally(world, serving.deployment, usage.tokens(), cost);
+    }
+
+    fn tally(&mut self, world: &World, deployment: DeploymentId, tokens: u64, cost: Option<Money>) {
+        let provider = &world.provider(world.deployment(deployment).provider).id;
         let tally = self.audit.providers.entry(provider.clone()).or_default();
-        tally.tokens += usage.tokens();
+        tally.tokens += tokens;
         tally.cost = tally.cost.plus(cost.unwrap_or(Money::ZERO));
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Subject<'a> {
     pub job: Option<&'a Job>,
     pub tenant: &'a Tenant,
     pub model: Option<&'a str>,
+    /// By whose deployments it is kept, if `model` is what will run there.
+    pub kept: Option<&'a str>,
     pub region: Option<&'a str>,
     pub home: Option<ProviderId>,
     pub trains: bool,
@@ -27,10 +29,19 @@ pub(super) struct Subject<'a> {
 
 pub(super) fn of_call<'a>(world: &'a World, call: &'a Call, model: ModelId) -> Subject<'a> {
     let tenant = world.tenant(call.tenant);
-    let (model, region) = (Some(world.model(model)), call.region.as_deref());
+    let kept = call.runs.filter(|runs| *runs != model).map(|_| world.model(model));
+    let (model, region) = (Some(world.model(call.runs.unwrap_or(model))), call.region.as_deref());
     let (home, trains) = (call.home, call.trains);
     let key_regions = Vec::new();
-    Subject { job: None, tenant, model, region, home, trains, key_regions, class: &tenant.data_class }
+    Subject { job: None, tenant, model, kept, region, home, trains, key_regions, class: &tenant.data_class }
+}
+
+/// The same once it is known to have run another model.
+pub(super) fn of_run<'a>(world: &'a World, subject: Subject<'a>, ran: Option<ModelId>) -> Subject<'a> {
+    match ran {
+        Some(ran) => Subject { model: Some(world.model(ran)), kept: None, ..subject },
+        None => subject,
+    }
 }
 
 pub(super) fn of_job<'a>(world: &'a World, job: &'a Job) -> Subject<'a> {
@@ -38,7 +49,8 @@ pub(super) fn of_job<'a>(world: &'a World, job: &'a Job) -> Subject<'a> {
     let class = if job.data_class.is_empty() { &tenant.data_class } else { &job.data_class };
     let (model, region) = (job.model.as_deref(), job.region.as_deref());
     let trains = matches!(job.purpose, Purpose::Training | Purpose::FineTuning);
-    Subject { job: Some(job), tenant, model, region, home: None, trains, key_regions: Vec::new(), class }
+    let key_regions = Vec::new();
+    Subject { job: Some(job), tenant, model, kept: None, region, home: None, trains, key_regions, class }
 }
 
 fn fits(globs: &[Glob], name: &str) -> bool {
@@ -115,7 +127,9 @@ pub(super) fn places(world: &World) -> Vec<Place> {
 /// Is it the kind of place that the workload needs?
 pub(super) fn suits(world: &World, subject: &Subject<'_>, place: Place) -> bool {
     match (place, subject.job) {
-        (Place::Deployment(id), None) => Some(world.model(world.deployment(id).model)) == subject.model,
+        (Place::Deployment(id), None) => {
+            Some(world.model(world.deployment(id).model)) == subject.kept.or(subject.model)
+        }
         (Place::Pool(..), Some(job)) => pool_of(world, place).is_some_and(|pool| {
             (job.accelerators.is_empty() || job.accelerators.contains(&pool.accelerator))
                 && job.interconnect.as_ref().is_none_or(|wanted| *wanted == pool.interconnect)
@@ -140,6 +154,12 @@ pub(super) fn barred(
     }
     if subject.home.is_some_and(|home| world.provider(home).id != provider.id) {
         return Some("what it continues lives elsewhere");
+    }
+    let runs = |one: &Deployment| {
+        world.provider(one.provider).id == provider.id && Some(world.model(one.model)) == subject.model
+    };
+    if subject.kept.is_some() && !world.served().any(|(_, one)| runs(one)) {
+        return Some("it does not serve what is to run there");
     }
     if !subject.key_regions.iter().all(|regions| fits(regions, &provider.region)) {
         return Some("it is outside the regions of the key");
@@ -301,7 +321,8 @@ pub(super) fn permits(world: &World, call: &Call, model: ModelId) -> bool {
     let asked = world.model(call.model);
     let instead =
         |(glob, other): &(Glob, ModelId)| fits(std::slice::from_ref(glob), asked) && *other == model;
-    fits(&tenant.models, asked) && (model == call.model || tenant.substitutes.iter().any(instead))
+    let runs = call.runs.is_none_or(|runs| fits(&tenant.models, world.model(runs)));
+    fits(&tenant.models, asked) && runs && (model == call.model || tenant.substitutes.iter().any(instead))
 }
 
 /// Is the provider on probation for such work, by which rule?
@@ -326,6 +347,7 @@ pub(super) fn priced(usage: &Usage, rates: &Rates) -> Option<Money> {
         (usage.input, rates.input, 1_000_000),
         (usage.cached_input, rates.cached_input.or(rates.input), 1_000_000),
         (usage.cache_write, rates.cache_write, 1_000_000),
+        (usage.cache_write_hour, rates.cache_write_hour, 1_000_000),
         (usage.output, rates.output, 1_000_000),
         (usage.reasoning, rates.reasoning.or(rates.output), 1_000_000),
         (usage.audio_in, rates.audio_input, 1_000_000),
@@ -333,6 +355,7 @@ pub(super) fn priced(usage: &Usage, rates: &Rates) -> Option<Money> {
         (usage.images, rates.image, 1),
         (usage.audio_seconds, rates.minute, 60),
         (usage.characters, rates.character, 1_000_000),
+        (usage.trained, rates.trained, 1_000_000),
     ] {
         if used > 0 {
             sum += half_even(rate?.0 * i128::from(used), per);

@@ -9,7 +9,7 @@ use firstright_core::title::Place;
 use firstright_core::units::{Money, Rounding, Span, Timestamp};
 use firstright_core::usage::{Tier, Usage};
 use firstright_core::workload::Call;
-use firstright_core::world::{CapacityKind, ClauseId, PartyId, World};
+use firstright_core::world::{CapacityKind, ClauseId, ModelId, PartyId, World};
 
 use super::law::{self, Subject};
 use super::{Finding, Serving};
@@ -53,11 +53,42 @@ pub(super) fn costs(
             && matches!(one.capacity, CapacityKind::PayAsYouGo { .. })
     };
     let by = if spilled { world.served().map(|(_, one)| one).find(spill) } else { Some(own) };
-    let metered = usage.input + usage.cached_input + usage.cache_write + usage.audio_in;
+    let written = usage.cache_write + usage.cache_write_hour;
+    let metered = usage.input + usage.cached_input + written + usage.audio_in;
     [call.input, metered].map(|input| {
         let rates = by.and_then(|one| law::rates(world, serving.since, one, tier, input));
         rates.and_then(|rates| law::priced(usage, &rates))
     })
+}
+
+/// What a call costs that ran another model at its provider: by the first deployment of that model there, in the order of
+/// the files, which is paid for by use and has one price for all of it.
+pub(super) fn cost_of_run(
+    world: &World,
+    serving: &Serving,
+    usage: &Usage,
+    tier: Tier,
+    ran: ModelId,
+) -> Option<Money> {
+    let home = world.deployment(serving.deployment).provider;
+    let input = usage.all_input();
+    let bands: Vec<u64> = law::force(world, serving.since)
+        .filter_map(|(_, _, clause)| match clause {
+            Clause::Price(price) => price.over_input.map(|over| over + 1).filter(|from| *from <= input),
+            _ => None,
+        })
+        .collect();
+    for (_, one) in world.served() {
+        let by_use = !matches!(one.capacity, CapacityKind::Provisioned { .. });
+        if one.provider != home || one.model != ran || !by_use {
+            continue;
+        }
+        let Some(rates) = law::rates(world, serving.since, one, tier, 0) else { continue };
+        if bands.iter().all(|from| law::rates(world, serving.since, one, tier, *from) == Some(rates)) {
+            return law::priced(usage, &rates);
+        }
+    }
+    None
 }
 
 impl Sums {

@@ -147,7 +147,7 @@ impl Running<'_> {
         let usage = Usage { input, output, requests: 1, ..Usage::default() };
         let (source, ending) = (Source::Provider, Ending::Complete);
         let (tier, first_byte) = (Tier::Default, Span(FIRST_TOKEN));
-        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None }
+        Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None, ran: None }
     }
 
     fn follow(&mut self, decisions: &[Decision]) {

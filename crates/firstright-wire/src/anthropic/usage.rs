@@ -10,12 +10,16 @@ use crate::usage::{Hostility, Reading, Usage};
 /// The figures of one message, gathered over the events that tell them. Each is cumulative, and the last one told holds:
 /// the final totals may correct even the input that the beginning told.
 ///
+/// `cache_creation` takes apart what was written by how long it is kept, and may be left out.
+///
 /// Unlike OpenAI's, `input_tokens` leaves out what was read from or written to a cache; `output_tokens` has thoughts in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tokens {
     input: u64,
     cache_read: u64,
+    /// All that was written, also for an hour.
     cache_write: u64,
+    cache_write_hour: u64,
     output: u64,
     thinking: u64,
     told: bool,
@@ -30,6 +34,7 @@ struct Figures {
     input_tokens: Value,
     cache_read_input_tokens: Value,
     cache_creation_input_tokens: Value,
+    cache_creation: Value,
     output_tokens: Value,
     output_tokens_details: Value,
     service_tier: Value,
@@ -51,6 +56,7 @@ impl Tokens {
             (&mut self.input, &figures.input_tokens),
             (&mut self.cache_read, &figures.cache_read_input_tokens),
             (&mut self.cache_write, &figures.cache_creation_input_tokens),
+            (&mut self.cache_write_hour, &figures.cache_creation["ephemeral_1h_input_tokens"]),
             (&mut self.output, &figures.output_tokens),
             (&mut self.thinking, &figures.output_tokens_details["thinking_tokens"]),
         ] {
@@ -68,13 +74,16 @@ impl Tokens {
         if let Some(hostility) = self.hostile {
             return Reading::Hostile(hostility);
         }
-        let Some(visible) = self.output.checked_sub(self.thinking) else {
+        let parts =
+            self.output.checked_sub(self.thinking).zip(self.cache_write.checked_sub(self.cache_write_hour));
+        let Some((visible, cache_write)) = parts else {
             return Reading::Hostile(Hostility::PartsExceedWhole);
         };
         Reading::Sound(Usage {
             input: self.input,
             cached_input: self.cache_read,
-            cache_write: self.cache_write,
+            cache_write,
+            cache_write_hour: self.cache_write_hour,
             output: visible,
             reasoning: self.thinking,
             requests: 1,

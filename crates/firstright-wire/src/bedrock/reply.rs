@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::openai::chat::{Finish, count};
-use crate::usage::{Reading, Usage};
+use crate::usage::{Hostility, Reading, Usage};
 
 /// `TokenUsage`. Values are read one by one, so that a wrong one is told from an absent one.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) struct TokenUsage {
     total_tokens: Option<Value>,
     cache_read_input_tokens: Option<Value>,
     cache_write_input_tokens: Option<Value>,
+    cache_details: Option<Value>,
 }
 
 /// `ServiceTier`.
@@ -65,19 +66,33 @@ impl TokenUsage {
         let (cached_input, cache_write) =
             (read(&self.cache_read_input_tokens), read(&self.cache_write_input_tokens));
         let total = read(&self.total_tokens);
+        let written_hour = self.written_for_an_hour(&mut hostile);
         if let Some(hostile) = hostile {
             return Reading::Hostile(hostile);
         }
+        let Some(written) = cache_write.checked_sub(written_hour) else {
+            return Reading::Hostile(Hostility::PartsExceedWhole);
+        };
         let cache = cached_input + cache_write;
         let inside = cache > 0 && total == input + output && cache <= input;
         Reading::Sound(Usage {
             input: if inside { input - cache } else { input },
             cached_input,
-            cache_write,
+            cache_write: written,
+            cache_write_hour: written_hour,
             output,
             requests: 1,
             ..Usage::default()
         })
+    }
+}
+
+impl TokenUsage {
+    /// `cacheDetails` takes apart what was written by how long it is kept (`CacheDetail`: `inputTokens`, `ttl`).
+    fn written_for_an_hour(&self, hostile: &mut Option<Hostility>) -> u64 {
+        let details = self.cache_details.as_ref().and_then(Value::as_array);
+        let hour = details.into_iter().flatten().filter(|detail| detail["ttl"] == "1h");
+        hour.map(|detail| count(Some(&detail["inputTokens"]), hostile)).fold(0, u64::saturating_add)
     }
 }
 

@@ -114,6 +114,7 @@ fn an_id_that_is_not_signed_is_a_stranger() {
         (format!(r#"{{"a":"{own}","input_file_id":"file-b"}}"#), true),
         (r#"{"training_file":"file-b"}"#.to_string(), true),
         (r#"{"file\u005fid":"file-b"}"#.to_string(), true),
+        (r#"{"Input_File_Id":"file-b"}"#.to_string(), true),
         (r#"{"file_id":"\u0066ile-b"}"#.to_string(), true),
         (r#"{"vector_store_\u0069\u0064\u0073":["vs_b"]}"#.to_string(), true),
         (r#"{"conversation":{"id":"conv_b"}}"#.to_string(), true),

@@ -178,6 +178,12 @@ impl Splitter {
         if self.begun.is_empty() { Ok(()) } else { each(self.number + 1, &self.begun) }
     }
 
+    /// How many lines have ended.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.number
+    }
+
     fn longer_by(&self, bytes: usize) -> Result<(), BadRequest> {
         let must = match () {
             () if self.begun.len() + bytes > self.most => {

@@ -245,6 +245,28 @@ pub fn peek(operation: Operation, body: &[u8]) -> Result<Peek<'_>, BadRequest> {
     Ok(reader.finish())
 }
 
+/// The values of all members of the object that have this name, in whatever case: parsers disagree on which of them holds.
+///
+/// # Errors
+/// [`BadRequest`] if the body is not one JSON object.
+pub fn members_named<'a>(body: &'a [u8], name: &str) -> Result<Vec<&'a [u8]>, BadRequest> {
+    let mut scanner = Scanner::new(body, 0);
+    scanner.enter_object()?;
+    let (mut first, mut found) = (true, Vec::new());
+    while let Some(key) = scanner.next_key(first)? {
+        first = false;
+        let own = unescape(body, key).is_none_or(|key| key.eq_ignore_ascii_case(name));
+        scanner.look();
+        let start = scanner.at();
+        scanner.skip(1, &mut Tally::default())?;
+        if own {
+            found.push(&body[start..scanner.at()]);
+        }
+    }
+    scanner.end()?;
+    Ok(found)
+}
+
 /// A string value, and where its inside stands.
 type Spanned<'a> = (Cow<'a, str>, Range<usize>);
 

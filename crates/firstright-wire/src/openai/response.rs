@@ -59,6 +59,23 @@ pub fn read(operation: Operation, body: &[u8]) -> Result<Reply<'_>, Malformed> {
     Ok(reply)
 }
 
+/// A string member of a reply, by its name; of duplicates the last one.
+#[must_use]
+pub fn string_of(body: &[u8], name: &str) -> Option<String> {
+    let mut scanner = Scanner::new(body, 0);
+    scanner.enter_object().ok()?;
+    let (mut first, mut found) = (true, None);
+    while let Some(key) = scanner.next_key(first).ok()? {
+        first = false;
+        match &body[key.start..key.end] {
+            own if own == name.as_bytes() => found = text(body, &mut scanner).ok()?,
+            _ => scanner.skip_loose().ok()?,
+        }
+    }
+    scanner.end().ok()?;
+    found.map(Cow::into_owned)
+}
+
 /// Reads the object at which the scanner stands: a whole body, or the `response` within a terminal event.
 pub(crate) fn read_object<'a>(
     operation: Operation,
@@ -103,6 +120,15 @@ fn with_images(reading: Reading, images: u64) -> Reading {
 
 /// Reads the value of a `usage` member, under the names of either family (`prompt_tokens`, `input_tokens`).
 pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Reading, Fault> {
+    read_usage_within(bytes, scanner, MAX_COUNT)
+}
+
+/// The same where figures up to `most` are believed.
+pub(crate) fn read_usage_within(
+    bytes: &[u8],
+    scanner: &mut Scanner<'_>,
+    most: u64,
+) -> Result<Reading, Fault> {
     match scanner.look() {
         Some(b'{') => {}
         Some(b'n') => return scanner.skip_loose().map(|()| Reading::Absent),
@@ -128,10 +154,12 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
                     let slot = match &bytes[key.start..key.end] {
                         b"cached_tokens" => &mut reported.cached,
                         b"cache_write_tokens" => &mut reported.cache_write,
+                        // Ours, in a translated answer: the part of those written that is kept for an hour.
+                        b"cache_write_hour_tokens" => &mut reported.cache_write_hour,
                         b"audio_tokens" => &mut reported.audio_in,
                         _ => return scanner.skip_loose(),
                     };
-                    *slot = count(bytes, scanner, &mut hostile)?.unwrap_or(0);
+                    *slot = count(bytes, scanner, most, &mut hostile)?.unwrap_or(0);
                     Ok(())
                 });
             }
@@ -144,13 +172,13 @@ pub(crate) fn read_usage(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Read
                         b"audio_tokens" => &mut reported.audio_out,
                         _ => return scanner.skip_loose(),
                     };
-                    *slot = count(bytes, scanner, &mut hostile)?.unwrap_or(0);
+                    *slot = count(bytes, scanner, most, &mut hostile)?.unwrap_or(0);
                     Ok(())
                 });
             }
             _ => return scanner.skip_loose(),
         };
-        *slot = count(bytes, scanner, &mut hostile)?;
+        *slot = count(bytes, scanner, most, &mut hostile)?;
         Ok(())
     })?;
     Ok(match (hostile, seconds, reported.disjoint()) {
@@ -191,6 +219,7 @@ fn whole_seconds(bytes: &[u8], scanner: &mut Scanner<'_>) -> Result<Option<u64>,
 fn count(
     bytes: &[u8],
     scanner: &mut Scanner<'_>,
+    most: u64,
     hostile: &mut Option<Hostility>,
 ) -> Result<Option<u64>, Fault> {
     let lead = scanner.look();
@@ -198,7 +227,7 @@ fn count(
     scanner.skip_loose()?;
     let raw = &bytes[start..scanner.at()];
     match (lead, to_u64(raw)) {
-        (_, Some(count)) if count <= MAX_COUNT => return Ok(Some(count)),
+        (_, Some(count)) if count <= most => return Ok(Some(count)),
         (Some(b'n'), _) => return Ok(None),
         (Some(b'-'), _) => *hostile = Some(Hostility::Negative),
         (_, Some(_)) => *hostile = Some(Hostility::Absurd),

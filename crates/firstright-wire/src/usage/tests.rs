@@ -20,6 +20,7 @@ fn buckets_are_disjoint_and_add_up() {
             total,
             cached: next(600),
             cache_write: next(200),
+            cache_write_hour: next(20),
             audio_in: next(600),
             reasoning: next(600),
             audio_out: next(300),
@@ -29,7 +30,9 @@ fn buckets_are_disjoint_and_add_up() {
                 sound += 1;
                 assert_eq!(usage.total_input(), input);
                 assert_eq!(usage.total_input() + usage.total_output(), total.unwrap_or(input + output));
-                assert_eq!((usage.cached_input, usage.cache_write), (reported.cached, reported.cache_write));
+                let written = usage.cache_write + usage.cache_write_hour;
+                assert_eq!((usage.cached_input, written), (reported.cached, reported.cache_write));
+                assert_eq!(usage.cache_write_hour, reported.cache_write_hour);
                 assert_eq!(usage.audio_out, reported.audio_out);
                 assert!(usage.reasoning >= reported.reasoning);
                 assert_eq!(usage.requests, 1);

@@ -2,7 +2,9 @@
 
 use firstright_wire::azure::limits::Limits;
 use firstright_wire::azure::refusal::classify;
-use firstright_wire::openai::request::{peek, rewrite};
+use firstright_wire::openai::batch::{Standing, Sum};
+use firstright_wire::openai::lines::{Line, MAX_LINES, Splitter};
+use firstright_wire::openai::request::{BadRequest, peek, rewrite};
 use firstright_wire::openai::response::read;
 use firstright_wire::openai::stream::StreamMeter;
 use firstright_wire::operation::Operation::{self, *};
@@ -46,6 +48,25 @@ impl Random {
     }
 }
 
+/// Cut anywhere, a file has the same lines; what a line is taken for, it is for the oracle too.
+fn lines(bytes: &[u8], chunk: usize) {
+    let mut whole = Vec::new();
+    let mut each = |_: u64, line: &[u8]| {
+        if let Ok(found) = Line::read(line) {
+            assert!(serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok(), "the oracle refuses it");
+            assert!(found.model_at().is_none_or(|at| at.end < line.len() && line[at.end] == b'"'));
+        }
+        whole.extend_from_slice(line);
+        Ok::<_, BadRequest>(())
+    };
+    let mut splitter = Splitter::new(usize::MAX);
+    for piece in bytes.chunks(chunk.max(1)) {
+        splitter.push(piece, &mut each).unwrap();
+    }
+    splitter.finish(&mut each).unwrap();
+    assert_eq!(whole, bytes);
+}
+
 /// Gives `bytes` to everything that reads bytes; what a request says is checked against the oracle.
 fn feed(operation: Operation, bytes: &[u8], chunk: usize) {
     if let Ok(peek) = peek(operation, bytes)
@@ -69,6 +90,11 @@ fn feed(operation: Operation, bytes: &[u8], chunk: usize) {
         assert_eq!(value["stream_options"]["include_usage"], true);
     }
     let _ = read(operation, bytes);
+    if let Ok(standing) = Standing::read(bytes) {
+        assert!(standing.completed.is_none_or(|completed| completed <= MAX_LINES));
+    }
+    Sum::default().line(bytes);
+    lines(bytes, chunk);
     let _ = classify(400, &Limits::default(), bytes);
     let _ = Route::read("POST", &String::from_utf8_lossy(bytes));
     let mut meter = StreamMeter::new(operation, true);
@@ -143,4 +169,19 @@ fn mutated_fixtures() {
         }
     }
     assert!(rounds > 10_000);
+}
+
+#[test]
+fn mutated_batches() {
+    let mut random = Random(0x5eed_0f00_dcaf_e002);
+    let line = r#"{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o","n":2,"messages":[]}}"#;
+    let answered = r#"{"custom_id":"a","response":{"status_code":200,"body":{"usage":{"prompt_tokens":9,"completion_tokens":1}}}}"#;
+    let batch = r#"{"id":"batch_1","status":"completed","model":"gpt-4o","request_counts":{"completed":2},"trained_tokens":7,
+        "usage":{"input_tokens":10,"output_tokens":5}}"#;
+    for fixture in [format!("{line}\n{line}"), format!("{answered}\n"), batch.to_owned()] {
+        for _ in 0..2_000 {
+            let bytes = random.mutate(fixture.as_bytes());
+            feed(Responses, &bytes, 1 + random.below(60));
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod faults;
 mod leaving;
 mod keeping;
 mod hedging;
+mod kept;
 mod load;
 mod garbage;
 mod hostile;

@@ -17,11 +17,17 @@ const STORE: &str = "[[provider.deployment]]\nid = \"ID\"\nmodel = \"store\"\nca
 
 /// Azure and Oracle both keep things; whatever is asked of them is answered with `answer`.
 fn keeping(recorder: &Recorder) -> World {
+    keeping_under(recorder, &[])
+}
+
+/// The same with more changes of the law.
+pub fn keeping_under(recorder: &Recorder, more: &[(&str, &str)]) -> World {
     let with = |id: &str, before: &str| (before.to_string(), format!("{}{before}", STORE.replace("ID", id)));
     let oracle = "[[provider]]\nid = \"oracle-cloud\"";
     let nordic = "[[provider]]\nid = \"nordic-cloud\"";
     let changes = [with("azure-store", oracle), with("oracle-store", nordic)];
-    let changes: Vec<_> = changes.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let changes = changes.iter().map(|(from, to)| (from.as_str(), to.as_str()));
+    let changes: Vec<_> = changes.chain(more.iter().copied()).collect();
     let (folder, clouds) = (Folder::new(), clouds(|_| {}));
     let address = |_: &str| recorder.address;
     let config = configure_at(&folder, &clouds, address, &law(&changes), "");
@@ -249,9 +255,15 @@ fn what_a_form_says_beside_a_batch() {
         send(address, "POST", "/v1/files", &headers, &batch_file(&[line.to_string()], purpose))
     };
     // In parts nobody can read them, and what a provider makes is not made by callers.
-    let (status, text) =
-        send(address, "POST", "/v1/uploads", &bearer("open"), r#"{"purpose":"batch","bytes":1}"#);
-    assert!(status == 400 && text.contains("/v1/files"), "{status} {text}");
+    for (path, body) in [
+        ("/v1/uploads", r#"{"purpose":"batch","bytes":1}"#),
+        ("/v1/uploads", r#"{"purpose":"user_data","Purp\u006fse":" Batch"}"#),
+        ("/v1/uploads", r#"{"purpose":["batch"]}"#),
+        ("/v1/batches", r#"{"input_blob":"https://storage.example/lines.jsonl"}"#),
+    ] {
+        let (status, text) = send(address, "POST", path, &bearer("open"), body);
+        assert!(status == 400 && text.contains("/v1/files"), "{status} {text}");
+    }
     let (status, text) = put("batch_output", "{}");
     assert!(status == 400 && text.contains("what a provider makes"), "{status} {text}");
     assert_eq!(recorder.requests().len(), 0, "no provider was asked");
@@ -272,6 +284,74 @@ fn what_a_form_says_beside_a_batch() {
     let (status, text) = send(address, "POST", "/v1/chat/completions", &bearer("open"), &own);
     assert!(status == 400 && text.contains("home_unknown"), "{status} {text}");
     world.stop();
+}
+
+/// Where a batch's file is kept the law of its lines' model decides: a right on that model holds for the file.
+#[test]
+fn a_batch_is_kept_where_its_lines_may_run() {
+    let recorder = answering(r#"{"id":"file-abc","object":"file"}"#);
+    let before = "[[agreement.revenue-share]]\nid = \"azure-share\"";
+    let only = format!(
+        "[[agreement.exclusivity]]\nid = \"chats-only\"\nparty = \"microsoft\"\n\
+         scope = {{ kinds = \"calls\", models = [\"gpt-4o\"], tenants = [\"chat\"] }}\n\n{before}"
+    );
+    let world = keeping_under(&recorder, &[(before, &only)]);
+    let put = |tenant: &str, model: &str, home: &str| {
+        let line =
+            format!(r#"{{"method":"POST","url":"/v1/responses","body":{{"model":"{model}","input":"a"}}}}"#);
+        let extra = format!("{home}content-type: multipart/form-data; boundary=b\r\n");
+        world.post(tenant, "/v1/files", &extra, batch_file(&[line], "batch").as_bytes())
+    };
+    let oracle = "x-firstright-home: oracle-cloud\r\n";
+    assert_eq!(put("open", "gpt-4o", oracle).header("x-firstright-provider"), Some("oracle-cloud"));
+    assert_eq!(put("open", "gpt-4o-mini", "").header("x-firstright-provider"), Some("azure"));
+    put("open", "gpt-4o-mini", oracle).refuses(403, "home_may_not_serve");
+    // Oracle may keep this tenant's things, but not run this model for it.
+    put("chat", "gpt-4o", oracle).refuses(403, "contract_refusal");
+    assert_eq!(world.post("chat", "/v1/vector_stores", oracle, b"{}").status, 200);
+    // Oracle alone may serve this tenant, and has no such model.
+    put("patient", "gpt-4o-mini", "").refuses(403, "contract_refusal");
+    world.stop();
+}
+
+/// Threat 9: ids in what a provider made of a batch are its tenant's; those in a file that a caller wrote are not made so.
+#[test]
+fn the_output_of_a_batch_is_signed_and_no_other_file() {
+    let output = r#"{"custom_id":"run_1","response":{"status_code":200,"body":{"id":"resp_mine"}}}"#;
+    for (kind, purpose, signed) in [
+        ("application/octet-stream", "batch_output", true),
+        ("application/octet-stream", "user_data", false),
+        ("application/json", "batch_output", true),
+        ("application/json", "user_data", false),
+    ] {
+        let answer = |kind: &str, body: &str| {
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n");
+            format!("{head}connection: close\r\n\r\n{body}").into_bytes()
+        };
+        let described = format!(r#"{{"id":"file-abc","purpose":"{purpose}"}}"#);
+        let json = "application/json";
+        let answers =
+            vec![answer(json, r#"{"id":"file-abc"}"#), answer(kind, output), answer(json, &described)];
+        let recorder = Recorder::answering_in_turn(answers);
+        let world = keeping(&recorder);
+        let address = world.plane.address();
+        let (_, text) = send(address, "POST", "/v1/vector_stores", &bearer("open"), "{}");
+        let id =
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string();
+        let path = format!("/v1/files/{id}/content");
+        let (status, text) = send(address, "GET", &path, &bearer("open"), "");
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(text.contains("resp_mine_fr"), signed, "{kind} {purpose}: {text}");
+        assert!(text.contains(r#""custom_id":"run_1""#), "{text}");
+        if !signed {
+            assert_eq!(text, output);
+        }
+        let heads: Vec<_> = recorder.requests().into_iter().map(|(head, _)| head).collect();
+        assert!(heads[1].contains("/files/file-abc/content HTTP/1.1"), "{}", heads[1]);
+        assert!(heads[2].contains("/files/file-abc HTTP/1.1"), "{}", heads[2]);
+        world.stop();
+    }
 }
 
 /// Threat 7: whatever is asked, the gateway starts no process.

@@ -139,7 +139,8 @@ impl Book {
         let usage = Usage { input: 10, output: 10, requests: 1, ..Usage::default() };
         let (call, tier, source, ending) = (CallId(id), Tier::default(), Source::Provider, Ending::Complete);
         let first_byte = Span(1);
-        let fact = Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None };
+        let fact =
+            Fact::CallSettled { call, usage, tier, source, ending, first_byte, observed: None, ran: None };
         self.step(&fact).iter().any(|one| matches!(one.action, Action::Settle { .. }))
     }
 }

@@ -96,11 +96,20 @@ enum Input<'a> {
 pub(super) struct Figures {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_creation: Option<Written>,
     cache_read_input_tokens: u64,
     output_tokens: u64,
     output_tokens_details: Details,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
+}
+
+/// What was written to a cache, by how long it is kept.
+#[derive(Debug, Default, Serialize)]
+struct Written {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -114,7 +123,11 @@ impl Figures {
         let usage = reading.sound().unwrap_or_default();
         Self {
             input_tokens: usage.input.saturating_add(usage.audio_in),
-            cache_creation_input_tokens: usage.cache_write,
+            cache_creation_input_tokens: usage.cache_write.saturating_add(usage.cache_write_hour),
+            cache_creation: (usage.cache_write_hour > 0).then_some(Written {
+                ephemeral_5m_input_tokens: usage.cache_write,
+                ephemeral_1h_input_tokens: usage.cache_write_hour,
+            }),
             cache_read_input_tokens: usage.cached_input,
             output_tokens: usage.total_output(),
             output_tokens_details: Details { thinking_tokens: usage.reasoning },

@@ -85,7 +85,8 @@ fn whole_answers() {
     let usage = Usage {
         input: 95,
         cached_input: 1024,
-        cache_write: 200,
+        cache_write: 150,
+        cache_write_hour: 50,
         output: 74,
         requests: 1,
         ..Usage::default()

@@ -39,6 +39,26 @@ fn buckets_sum_to_the_providers_totals() {
 }
 
 #[test]
+fn what_is_kept_for_an_hour_is_told_apart() {
+    let told = |creation: Value| {
+        learned(&[json!({"input_tokens": 1, "cache_creation_input_tokens": 200, "cache_creation": creation})])
+    };
+    for (creation, written) in [
+        (json!({"ephemeral_5m_input_tokens": 150, "ephemeral_1h_input_tokens": 50}), (150, 50)),
+        (json!({"ephemeral_1h_input_tokens": 200}), (0, 200)),
+        (json!({}), (200, 0)),
+        (Value::Null, (200, 0)),
+    ] {
+        let usage = told(creation.clone()).sound().unwrap();
+        assert_eq!((usage.cache_write, usage.cache_write_hour), written, "{creation}");
+        assert_eq!(usage.total_input(), 201);
+    }
+    let more = json!({"ephemeral_1h_input_tokens": 201});
+    assert_eq!(told(more), Reading::Hostile(Hostility::PartsExceedWhole));
+    assert_eq!(told(json!({"ephemeral_1h_input_tokens": -1})), Reading::Hostile(Hostility::Negative));
+}
+
+#[test]
 fn the_last_figure_told_holds() {
     let start =
         json!({"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 1, "service_tier": "batch"});

@@ -25,6 +25,29 @@ fn buckets_add_up_to_what_the_provider_counts() {
 }
 
 #[test]
+fn what_is_kept_for_an_hour_is_told_apart() {
+    let told = |details: &str| {
+        let text = format!(
+            r#"{{"inputTokens":1,"outputTokens":2,"totalTokens":203,"cacheWriteInputTokens":200,"cacheDetails":{details}}}"#
+        );
+        serde_json::from_str::<TokenUsage>(&text).unwrap().reading()
+    };
+    for (details, written) in [
+        (r#"[{"ttl":"5m","inputTokens":150},{"ttl":"1h","inputTokens":50}]"#, (150, 50)),
+        (r#"[{"ttl":"1h","inputTokens":150},{"ttl":"1h","inputTokens":50}]"#, (0, 200)),
+        ("[]", (200, 0)),
+        ("null", (200, 0)),
+    ] {
+        let usage = told(details).sound().unwrap();
+        assert_eq!((usage.cache_write, usage.cache_write_hour), written, "{details}");
+        assert_eq!(usage.total_input(), 201);
+    }
+    for details in [r#"[{"ttl":"1h","inputTokens":201}]"#, r#"[{"ttl":"1h","inputTokens":-1}]"#] {
+        assert!(matches!(told(details), Reading::Hostile(_)), "{details}");
+    }
+}
+
+#[test]
 fn usage_that_cannot_be_true_is_hostile() {
     for (at, wrong) in
         [(0, -1), (1, -1), (2, -1), (3, -1), (4, i128::from(MAX_COUNT) + 1), (0, i128::from(u64::MAX))]

@@ -124,6 +124,7 @@ fn what_is_written_is_metered_as_it_was_meant() {
         input: 1,
         cached_input: 20,
         cache_write: 300,
+        cache_write_hour: 33,
         output: 4000,
         reasoning: 50_000,
         audio_in: 600_000,

@@ -253,7 +253,11 @@ pub fn usage_into(out: &mut Vec<u8>, reading: Reading) {
     number(out, ",\"completion_tokens\":", output);
     number(out, ",\"total_tokens\":", input.saturating_add(output));
     number(out, ",\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_input);
-    number(out, ",\"cache_write_tokens\":", usage.cache_write);
+    number(out, ",\"cache_write_tokens\":", usage.cache_write.saturating_add(usage.cache_write_hour));
+    // OpenAI has no name for it; told only where there is some.
+    if usage.cache_write_hour > 0 {
+        number(out, ",\"cache_write_hour_tokens\":", usage.cache_write_hour);
+    }
     number(out, ",\"audio_tokens\":", usage.audio_in);
     number(out, "},\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning);
     number(out, ",\"audio_tokens\":", usage.audio_out);

@@ -2,6 +2,17 @@ use serde_json::Value;
 
 use super::*;
 
+#[test]
+fn members_are_found_however_they_are_written() {
+    let named = |body: &'static str| members_named(body.as_bytes(), "purpose");
+    let body = r#"{"a":{"purpose":1}, "Purpose" : "x" ,"purp\u006fse":[2],"purpose":null}"#;
+    assert_eq!(named(body).unwrap(), [&b"\"x\""[..], b"[2]", b"null"]);
+    assert_eq!(named("{}").unwrap(), [&b""[..]; 0]);
+    for other in ["", "[]", "{}{}", r#"{"purpose":}"#] {
+        assert!(named(other).is_err(), "{other}");
+    }
+}
+
 fn chat(body: &str) -> Result<Peek<'_>, BadRequest> {
     peek(Operation::ChatCompletions, body.as_bytes())
 }

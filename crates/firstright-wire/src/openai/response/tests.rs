@@ -9,13 +9,14 @@ fn usage_of(usage: &str) -> Reading {
 fn chat_and_responses_names_mean_the_same() {
     let chat = usage_of(
         r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
-            "prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"audio_tokens":5},
+            "prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"cache_write_hour_tokens":3,"audio_tokens":5},
             "completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":7,"accepted_prediction_tokens":1,"rejected_prediction_tokens":2}}"#,
     );
     let expected = Usage {
         input: 45,
         cached_input: 40,
-        cache_write: 10,
+        cache_write: 7,
+        cache_write_hour: 3,
         output: 23,
         reasoning: 20,
         audio_in: 5,
@@ -26,10 +27,20 @@ fn chat_and_responses_names_mean_the_same() {
     };
     assert_eq!(chat, Reading::Sound(expected));
     let responses = usage_of(
-        r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"audio_tokens":5},
+        r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"cache_write_hour_tokens":3,"audio_tokens":5},
             "output_tokens":50,"output_tokens_details":{"reasoning_tokens":20,"audio_tokens":7},"total_tokens":150}"#,
     );
     assert_eq!(responses, chat);
+}
+
+#[test]
+fn a_member_is_read_by_its_name() {
+    let of = |body: &str| string_of(body.as_bytes(), "purpose");
+    let body = r#"{"id":"file-a","metadata":{"purpose":"x"},"purpose":"batch\u005foutput"}"#;
+    assert_eq!(of(body).as_deref(), Some("batch_output"));
+    for other in [r#"{"purpose":1}"#, r#"{"metadata":{"purpose":"x"}}"#, r#"{"purpose":"x"} {}"#, "[]", ""] {
+        assert_eq!(of(other), None, "{other}");
+    }
 }
 
 #[test]

@@ -105,10 +105,11 @@ fn tokens(item: &Item<'_>, import: &mut Import) -> Option<u64> {
 }
 
 /// LiteLLM's key, the power of ten between its unit and the law's, the law's key and unit.
-const RATES: [(&str, i32, &str, &str); 10] = [
+const RATES: [(&str, i32, &str, &str); 11] = [
     ("input_cost_per_token", 6, "input", "Mtok"),
     ("cache_read_input_token_cost", 6, "cached-input", "Mtok"),
     ("cache_creation_input_token_cost", 6, "cache-write", "Mtok"),
+    ("cache_creation_input_token_cost_above_1hr", 6, "cache-write-hour", "Mtok"),
     ("output_cost_per_token", 6, "output", "Mtok"),
     ("output_cost_per_reasoning_token", 6, "reasoning", "Mtok"),
     ("input_cost_per_audio_token", 6, "audio-input", "Mtok"),
