@@ -1,33 +1,30 @@
 //! How is Firstright plumbed: ports, endpoints and secrets by reference? The law stands elsewhere, in agreements.
 
-use std::collections::BTreeMap;
+mod accounts;
+mod auth;
+mod deployment;
+mod operating;
+mod secret;
+mod telemetry;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firstright_core::world::{DeploymentId, World};
-use firstright_gateway::credential::{Credential, Proof, Secret};
-use firstright_gateway::endpoint::{Dialect, Endpoint};
+use firstright_gateway::endpoint::Endpoint;
 use firstright_gateway::keys::digest_of;
-use firstright_gateway::upstream::{Budgets, Target, Trust};
-use firstright_wire::language::Language;
-use firstright_wire::oci::ApiFormat;
-use http::{HeaderName, HeaderValue};
+use firstright_gateway::upstream::Budgets;
+use http::HeaderName;
 use serde::Deserialize;
 
-mod accounts;
-mod auth;
-mod operating;
-mod telemetry;
-
+use self::auth::Proofs;
+pub(crate) use self::auth::{AwsConfig, OciConfig};
+pub use self::deployment::{ApiFormatName, DeploymentConfig, DialectName};
+pub use self::operating::TlsConfig;
+pub use self::secret::SecretRef;
+pub use self::telemetry::{AccessLogName, OtlpSection, TelemetryConfig};
 use crate::accounts::wire::AccountBody;
-
-use auth::{AuthConfig, Proofs};
-
-pub(crate) use auth::{AwsConfig, OciConfig};
-
-pub use operating::TlsConfig;
-pub use telemetry::{AccessLogName, OtlpSection, TelemetryConfig};
 
 /// Headers by which callers say who they are, and those that would change where or how a request goes.
 const CREDENTIALS: [&str; 15] = [
@@ -218,81 +215,8 @@ pub struct KeyConfig {
     pub until: Option<String>,
 }
 
-/// Where a deployment of the law is.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DeploymentConfig {
-    /// Its id in the law.
-    pub id: String,
-    /// Base URL, for example `https://api.openai.com/v1`.
-    pub url: String,
-    /// Its language.
-    #[serde(default)]
-    pub dialect: DialectName,
-    /// The API version, for `azure-dated`.
-    pub version: Option<String>,
-    /// The OCID of the compartment that pays, for `oci`.
-    pub compartment: Option<String>,
-    /// The language within a call, for `oci`; told by the model's name unless that is an OCID.
-    pub api_format: Option<ApiFormatName>,
-    /// What the provider calls the model or deployment; the law's model if absent.
-    pub name: Option<String>,
-    /// Its key, in the header that its language has for it.
-    pub key: Option<SecretRef>,
-    /// Another credential than a key.
-    pub auth: Option<AuthConfig>,
-    /// Headers that every request to it carries, none of them secret.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The host's name may lead to a private address.
-    #[serde(default)]
-    pub allow_private: bool,
-}
-
-/// Languages by name.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialectName {
-    /// OpenAI's.
-    #[default]
-    OpenAi,
-    /// Azure's v1 path.
-    AzureV1,
-    /// Azure's dated deployment paths.
-    AzureDated,
-    /// Anthropic's messages.
-    Anthropic,
-    /// Amazon Bedrock's Converse.
-    Bedrock,
-    /// Google's `generateContent`.
-    Gemini,
-    /// Oracle's own chat.
-    Oci,
-}
-
-/// Languages within Oracle's own.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum ApiFormatName {
-    /// Llama, Grok, Gemini, OpenAI's models.
-    Generic,
-    /// Cohere's Command models.
-    Cohere,
-    /// The later of these.
-    CohereV2,
-}
-
 /// An entry's deployment and endpoint, or why it cannot be used.
 pub(crate) type Made = Result<(DeploymentId, Endpoint), String>;
-
-/// Where a secret is: never in the file itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretRef {
-    /// In an environment variable.
-    Env(String),
-    /// In a file.
-    File(PathBuf),
-}
 
 /// What is wrong with the file, and where. The library's own text would repeat the line, and with it a secret that stands
 /// where only a reference may.
@@ -305,44 +229,6 @@ fn told(file: &str, text: &str, error: &toml::de::Error) -> String {
         text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map_or("", |(key, _)| key.trim());
     let key = if key.is_empty() { String::new() } else { format!(" (`{key}`)") };
     format!("failed to read `{file}`, line {line}{key}, column {column}: {}", error.message())
-}
-
-/// Reads a reference without ever repeating what stands in its place.
-impl<'de> Deserialize<'de> for SecretRef {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<SecretRef, D::Error> {
-        struct Reference;
-
-        const WANTED: &str =
-            "a reference to a secret: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`, never the secret itself";
-
-        impl<'de> serde::de::Visitor<'de> for Reference {
-            type Value = SecretRef;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(WANTED)
-            }
-
-            fn visit_str<E: serde::de::Error>(self, _secret: &str) -> Result<SecretRef, E> {
-                Err(E::custom(format!("expected {WANTED}")))
-            }
-
-            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<SecretRef, M::Error> {
-                use serde::de::Error;
-                let wrong = || M::Error::custom(format!("expected {WANTED}"));
-                let reference = match map.next_key::<String>()?.as_deref() {
-                    Some("env") => SecretRef::Env(map.next_value()?),
-                    Some("file") => SecretRef::File(map.next_value()?),
-                    Some(other) => {
-                        return Err(M::Error::custom(format!("unknown key `{other}`, expected {WANTED}")));
-                    }
-                    None => return Err(wrong()),
-                };
-                if map.next_key::<String>()?.is_some() { Err(wrong()) } else { Ok(reference) }
-            }
-        }
-
-        from.deserialize_any(Reference)
-    }
 }
 
 fn default_data() -> PathBuf {
@@ -443,136 +329,6 @@ impl Config {
             total: Duration::from_secs(self.gateway.answer_timeout_s),
             ..Budgets::default()
         }
-    }
-}
-
-impl DeploymentConfig {
-    /// Oracle's language for a model, which its name tells, unless that is an OCID.
-    fn oci(&self, name: &str) -> Result<Language, String> {
-        let compartment = self.compartment.clone().ok_or("`oci` needs a `compartment`, by its OCID")?;
-        let format = match self.api_format {
-            Some(ApiFormatName::Generic) => ApiFormat::Generic,
-            Some(ApiFormatName::Cohere) => ApiFormat::Cohere,
-            Some(ApiFormatName::CohereV2) => ApiFormat::CohereV2,
-            None if name.starts_with("ocid1.") => {
-                return Err(
-                    "`name` is an OCID, which does not tell the model: `oci` needs an `api-format` too"
-                        .to_string(),
-                );
-            }
-            None => ApiFormat::of(name),
-        };
-        Ok(Language::Oci { compartment, format })
-    }
-
-    fn endpoint(&self, model: &str, proofs: &mut Proofs) -> Result<Endpoint, String> {
-        let (target, prefix) = target(&self.url)?;
-        let target = if self.allow_private { target.allow_private() } else { target };
-        let dialect = match (self.dialect, &self.version) {
-            (DialectName::OpenAi, None) => Dialect::OpenAi { prefix },
-            (DialectName::AzureV1, None) => Dialect::AzureV1,
-            (DialectName::AzureDated, Some(version)) => Dialect::AzureDated { version: version.clone() },
-            (DialectName::AzureDated, None) => return Err("`azure-dated` needs a `version`".to_string()),
-            (DialectName::Anthropic, None) => Dialect::Translated { prefix, language: Language::Anthropic },
-            (DialectName::Bedrock, None) => Dialect::Translated { prefix, language: Language::Bedrock },
-            (DialectName::Gemini, None) => Dialect::Translated { prefix, language: Language::Gemini },
-            (DialectName::Oci, None) => {
-                let name = self.name.as_deref().unwrap_or(model);
-                Dialect::Translated { prefix, language: self.oci(name)? }
-            }
-            (_, Some(_)) => return Err("`version` goes with `azure-dated` only".to_string()),
-        };
-        if (self.compartment.is_some() || self.api_format.is_some()) && self.dialect != DialectName::Oci {
-            return Err("`compartment` and `api-format` go with `oci` only".to_string());
-        }
-        let proof = match (&self.key, &self.auth) {
-            (Some(_), Some(_)) => {
-                return Err("it has both `key` and `auth`: one credential is enough".to_string());
-            }
-            (Some(key), None) => Some(Proof::key(dialect.key_header(), &key.read()?)),
-            (None, Some(auth)) => Some(proofs.of(auth, target.host())?),
-            (None, None) => None,
-        };
-        let credential = proof.map(|proof| Credential::new(proof, &target));
-        let name = self.name.clone().unwrap_or(model.to_string());
-        let headers = fixed_headers(&self.headers)?;
-        let endpoint = Endpoint { target, dialect, name, credential, headers };
-        let chat = firstright_wire::operation::Operation::ChatCompletions;
-        endpoint.path(chat, chat.suffix(), None).map_err(|error| format!("failed to {error}"))?;
-        Ok(endpoint)
-    }
-}
-
-/// Headers for every request. A credential among them would stand in the file for all to read.
-fn fixed_headers(said: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-    let one = |(name, value): (&String, &String)| {
-        let parsed: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header's name"))?;
-        if CREDENTIALS.contains(&parsed.as_str()) || ["connection", "content-type"].contains(&parsed.as_str())
-        {
-            return Err(format!("`{name}` is not for `headers`: a credential goes into `key` or `auth`"));
-        }
-        let value = value.parse().map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
-        Ok((parsed, value))
-    };
-    said.iter().map(one).collect()
-}
-
-/// Where a URL leads, and its path without a slash at its end.
-fn target(text: &str) -> Result<(Target, String), String> {
-    let url: http::Uri = text.parse().map_err(|_| format!("`{text}` is not a URL"))?;
-    let host = url.host().ok_or_else(|| format!("`{text}` names no host"))?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let target = match url.scheme_str() {
-        Some("https") => Target::tls(bare, url.port_u16().unwrap_or(443), Trust::Platform),
-        Some("http") => Target::plain(bare, url.port_u16().unwrap_or(80)),
-        _ => return Err(format!("`{text}` begins with neither `https://` nor `http://`")),
-    };
-    let target = target.map_err(|error| format!("failed to {error}"))?;
-    Ok((target, url.path().trim_end_matches('/').to_string()))
-}
-
-/// Says where it is, not what.
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            SecretRef::Env(name) => write!(f, "the environment variable `{name}`"),
-            SecretRef::File(path) => write!(f, "the file `{}`", path.display()),
-        }
-    }
-}
-
-impl SecretRef {
-    /// A secret that can stand in a header.
-    fn read(&self) -> Result<Secret, String> {
-        self.text().map(|text| Secret::new(&text))
-    }
-
-    /// What it refers to, which can stand in a header.
-    ///
-    /// # Errors
-    /// If it is not there, is empty, or has bytes that cannot stand in a header.
-    pub(crate) fn text(&self) -> Result<String, String> {
-        let text = self.whole()?;
-        if text.trim().is_empty() {
-            return Err("its key is empty".to_string());
-        }
-        if !text.trim().bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-            return Err("its key has white space or other bytes that cannot stand in a header".to_string());
-        }
-        Ok(text.trim().to_string())
-    }
-
-    /// What it refers to, as it is: a key in PEM has lines.
-    fn whole(&self) -> Result<String, String> {
-        Ok(match self {
-            SecretRef::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?
-            }
-            SecretRef::File(path) => {
-                let shown = path.display();
-                std::fs::read_to_string(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?
-            }
-        })
     }
 }
 

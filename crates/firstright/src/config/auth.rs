@@ -11,7 +11,8 @@ use firstright_gateway::endpoint::Endpoint;
 use firstright_wire::azure::ENTRA_SCOPE;
 use serde::Deserialize;
 
-use super::{SecretRef, target};
+use super::SecretRef;
+use super::deployment::target;
 
 mod aws;
 mod oci;

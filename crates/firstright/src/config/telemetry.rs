@@ -7,7 +7,8 @@ use std::time::Duration;
 use firstright_gateway::telemetry::{LogTarget, OtlpConfig};
 use serde::Deserialize;
 
-use super::{SecretRef, target};
+use super::SecretRef;
+use super::deployment::target;
 
 /// What is told of requests beside the metrics, which the admin API always has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -1,3 +1,7 @@
+use firstright_gateway::endpoint::Dialect;
+use firstright_wire::language::Language;
+use firstright_wire::oci::ApiFormat;
+
 use super::*;
 
 mod reference;
