@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use firstright_wire::auth::date;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -234,13 +235,20 @@ impl Sender {
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => {
-                let told = limits_of(&answer.headers).retry_after_ms.map(Duration::from_millis);
-                Outcome::Later(problem(), told)
-            }
+            | StatusCode::GATEWAY_TIMEOUT => Outcome::Later(problem(), retry_after(&answer.headers)),
             _ => Outcome::Refused(problem()),
         }
     }
+}
+
+/// How long the collector wants to be left alone. A date is reckoned from its own: our clock may be another.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let date = |name| headers.get(name).and_then(|value| date::parse_http(value.as_bytes()));
+    let limits = limits_of(headers);
+    limits.retry_after_ms.map(Duration::from_millis).or_else(|| {
+        let (until, now) = (date(header::RETRY_AFTER)?, date(header::DATE)?);
+        Some(Duration::from_secs(until.saturating_sub(now)))
+    })
 }
 
 /// A message that got no answer.

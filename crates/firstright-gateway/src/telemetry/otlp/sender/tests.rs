@@ -254,3 +254,19 @@ fn what_a_collector_takes_in_part_is_told_and_not_sent_again() {
         assert_eq!(rejected(said.as_bytes()), many, "{said}");
     }
 }
+
+#[test]
+fn a_collector_may_name_a_time_in_seconds_or_as_a_date() {
+    let named = |pairs: &[(header::HeaderName, &'static str)]| {
+        let value =
+            |(name, value): &(header::HeaderName, &'static str)| (name.clone(), value.parse().unwrap());
+        retry_after(&pairs.iter().map(value).collect()).map(|wait| wait.as_secs())
+    };
+    let (now, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:07 GMT");
+    assert_eq!(named(&[(header::RETRY_AFTER, "20")]), Some(20));
+    assert_eq!(named(&[(header::RETRY_AFTER, later), (header::DATE, now)]), Some(30));
+    assert_eq!(named(&[(header::RETRY_AFTER, now), (header::DATE, later)]), Some(0));
+    assert_eq!(named(&[(header::RETRY_AFTER, later)]), None, "nothing says what time it is there");
+    assert_eq!(named(&[(header::RETRY_AFTER, "soon"), (header::DATE, now)]), None);
+    assert_eq!(named(&[]), None);
+}
