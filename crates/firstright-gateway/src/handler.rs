@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use firstright_engine::Engine;
 use firstright_wire::operation::{Operation, PathRefused, Route};
 use http::request::Parts;
@@ -18,7 +19,7 @@ use crate::held::{Bodies, Held};
 use crate::idempotency::{Answers, Asked};
 use crate::keep::Handled;
 use crate::keys::Principal;
-use crate::listen::{RequestBodyError, discard, read_within};
+use crate::listen::{BodyLimits, RequestBodyError, discard, read_within};
 use crate::ready::Readiness;
 use crate::refuse::No;
 use crate::relay::Reply;
@@ -181,15 +182,7 @@ impl Gateway {
         }
         let limits = if is_form(&parts.headers) { setup.form } else { setup.body };
         let mut held = Held::new(&self.bodies, setup.held_bytes);
-        if !held.would_fit(announced(&body)) {
-            // Whoever waits to be told to go on is told no instead.
-            if !parts.headers.contains_key(header::EXPECT) {
-                discard(body).await;
-            }
-            return Err(crowded());
-        }
-        let read = read_within(body, limits, |bytes| held.take(bytes)).await;
-        let body = read.map_err(|error| bad_body(&error))?;
+        let body = held_whole(body, limits, &mut held, &parts.headers).await?;
         let key = parts.headers.get("idempotency-key").filter(|_| parts.method == http::Method::POST);
         let claim = match key {
             None => None,
@@ -210,7 +203,7 @@ impl Gateway {
         client: &Client,
         route: Route<'_>,
         parts: &Parts,
-        body: &bytes::Bytes,
+        body: &Bytes,
         trail: &Trail,
     ) -> Result<Answer, No> {
         for _ in 0..MAX_READINGS {
@@ -254,7 +247,7 @@ impl Gateway {
         let wish = socket::wish(&mut parts)?;
         let mut session = Session::new(Arc::clone(self), setup, trail.clone(), principal, operation, parts);
         if operation == Operation::Realtime {
-            session.place(bytes::Bytes::new()).await?;
+            session.place(Bytes::new()).await?;
         }
         Ok(wish.grant(session))
     }
@@ -349,6 +342,32 @@ fn refused(path: PathRefused) -> No {
             let mut no = No::bad(StatusCode::FORBIDDEN, "operator_only", message);
             no.kind = "permission_error";
             no
+        }
+    }
+}
+
+/// Reads a body, if there is room for it.
+async fn held_whole(
+    mut body: Incoming,
+    limits: BodyLimits,
+    held: &mut Held,
+    headers: &HeaderMap,
+) -> Result<Bytes, No> {
+    if !held.would_fit(announced(&body)) {
+        // Whoever waits to be told to go on is told no instead.
+        if !headers.contains_key(header::EXPECT) {
+            discard(body).await;
+        }
+        return Err(crowded());
+    }
+    match read_within(&mut body, limits, |bytes| held.take(bytes)).await {
+        Ok(body) => Ok(body),
+        Err(error) => {
+            if error == RequestBodyError::Crowded {
+                held.release();
+                discard(body).await;
+            }
+            Err(bad_body(&error))
         }
     }
 }

@@ -67,6 +67,11 @@ impl Held {
         others == 0 || others.saturating_add(self.bytes) <= self.limit.saturating_add(self.limit / 2)
     }
 
+    /// Gives back what it holds.
+    pub(crate) fn release(&mut self) {
+        self.of.held.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+    }
+
     /// Lets go of nothing until the body's last byte has left for its client, if it is large.
     pub(crate) fn keep(self, body: Bytes) -> Bytes {
         if body.len() <= SMALL_BYTES { body } else { Bytes::from_owner(Kept { body, _held: self }) }
@@ -89,7 +94,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.release();
     }
 }
 

@@ -18,6 +18,10 @@ use crate::upstream::{Body, BodyError};
 /// Replies of a known length up to here are read whole and leave as one frame.
 pub const WHOLE_BYTES_MAX: usize = 64 * 1024;
 
+/// After so many bytes an answer that has more lets the others of its thread go first: dozens of answers that come as fast
+/// as memory would otherwise hold everybody up for as long as they last.
+const TURN_BYTES: usize = 64 * 1024;
+
 /// A moment in an answer's life. The bytes are what will go out if the hook says so: it may replace them, shorten
 /// them, or take them and leave none.
 #[derive(Debug)]
@@ -90,12 +94,14 @@ pub struct RelayBody<H: FnMut(Passing<'_>) -> Verdict> {
     upstream: Option<Body>,
     hook: H,
     state: State,
+    /// Bytes that were read since it last waited or let others go first.
+    turn: usize,
 }
 
 impl<H: FnMut(Passing<'_>) -> Verdict> RelayBody<H> {
     /// Starts to relay when the client's connection first asks.
     pub fn new(upstream: Body, hook: H) -> Self {
-        Self { upstream: Some(upstream), hook, state: State::Flowing }
+        Self { upstream: Some(upstream), hook, state: State::Flowing, turn: 0 }
     }
 
     /// The bytes that may go out now; none when the hook kept them.
@@ -109,9 +115,18 @@ impl<H: FnMut(Passing<'_>) -> Verdict> RelayBody<H> {
             let verdict = (self.hook)(Passing::Closing(&mut bytes));
             return self.pass(bytes, verdict, true);
         }
+        if self.turn >= TURN_BYTES {
+            self.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let (bytes, verdict, mut is_last) = match upstream.poll_next(cx) {
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                self.turn = 0;
+                return Poll::Pending;
+            }
             Poll::Ready(Some(Ok(mut bytes))) => {
+                self.turn += bytes.len();
                 let verdict = (self.hook)(Passing::Chunk(&mut bytes));
                 // When the end came along, it leaves along: one write instead of two.
                 if matches!(verdict, Verdict::Release) && upstream.is_end() {

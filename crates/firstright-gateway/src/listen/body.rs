@@ -58,13 +58,13 @@ impl std::error::Error for RequestBodyError {}
 ///
 /// # Errors
 /// If it is larger than its limit, too slow, or no body.
-pub async fn read_whole(body: Incoming, limits: BodyLimits) -> Result<Bytes, RequestBodyError> {
-    read_within(body, limits, |_| true).await
+pub async fn read_whole(mut body: Incoming, limits: BodyLimits) -> Result<Bytes, RequestBodyError> {
+    read_within(&mut body, limits, |_| true).await
 }
 
 /// The same; `take` is told of all bytes before they are kept, and may say that there is no room for them.
 pub(crate) async fn read_within(
-    mut body: Incoming,
+    body: &mut Incoming,
     limits: BodyLimits,
     mut take: impl FnMut(usize) -> bool,
 ) -> Result<Bytes, RequestBodyError> {
@@ -72,7 +72,7 @@ pub(crate) async fn read_within(
     if claimed.is_some_and(|claimed| claimed > limits.bytes as u64) {
         return Err(RequestBodyError::TooLarge(limits.bytes));
     }
-    let mut reading = std::pin::pin!(collect(&mut body, claimed, limits.bytes, &mut take));
+    let mut reading = std::pin::pin!(collect(body, claimed, limits.bytes, &mut take));
     if let Some(result) = poll_now(reading.as_mut()).await {
         return result;
     }

@@ -192,6 +192,11 @@ impl Part<'_> {
         percentile(served.map(|seen| seen.first_byte), percent)
     }
 
+    fn whole(&self, percent: usize) -> Duration {
+        let served = self.seen.iter().filter(|seen| seen.status == Some(200));
+        percentile(served.map(|seen| seen.end), percent)
+    }
+
     fn wait(&self, percent: usize) -> Duration {
         percentile(self.stories.iter().filter(|story| story.served).map(|story| story.wait()), percent)
     }
@@ -284,7 +289,7 @@ impl Run {
                     *codes.entry(seen.code.as_str()).or_default() += 1;
                 }
                 println!(
-                    "  {class:9} offered {:5}, served {:5} ({:3} %), refused {codes:?}, wait {:.0?} {:.0?}, first byte {:.0?} {:.0?}",
+                    "  {class:9} offered {:5}, served {:5} ({:3} %), refused {codes:?}, wait {:.0?} {:.0?}, first byte {:.0?} {:.0?}, last {:.0?} {:.0?}",
                     part.seen.len(),
                     part.served(),
                     part.percent(),
@@ -292,6 +297,8 @@ impl Run {
                     part.wait(99),
                     part.first_byte(50),
                     part.first_byte(99),
+                    part.whole(50),
+                    part.whole(99),
                 );
             }
         }
