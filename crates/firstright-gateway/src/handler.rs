@@ -76,8 +76,8 @@ impl From<No> for Unanswered {
 impl Gateway {
     /// A gateway with its first configuration.
     pub fn new(engine: Arc<Engine>, setup: Setup) -> Gateway {
-        let (answers, bodies) = (Arc::default(), Arc::default());
-        let telemetry = Arc::new(Telemetry::new(&setup));
+        let (answers, bodies) = (Arc::default(), Arc::<Bodies>::default());
+        let telemetry = Arc::new(Telemetry::new(&setup, Arc::clone(&bodies)));
         Gateway {
             engine,
             setup: ArcSwap::from_pointee(setup),

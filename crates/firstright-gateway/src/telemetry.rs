@@ -32,6 +32,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use crate::held::Bodies;
 use crate::listen::{Permits, Tls};
 use crate::setup::Setup;
 
@@ -46,6 +47,7 @@ pub struct Telemetry {
     names: ArcSwap<Names>,
     log: OnceLock<Arc<AccessLog>>,
     spans: OnceLock<Arc<Queue>>,
+    bodies: Arc<Bodies>,
     permits: OnceLock<Permits>,
     tls: OnceLock<Arc<Tls>>,
     reloads: [AtomicU64; 2],
@@ -56,7 +58,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// With nothing counted yet.
-    pub(crate) fn new(setup: &Setup) -> Telemetry {
+    pub(crate) fn new(setup: &Setup, bodies: Arc<Bodies>) -> Telemetry {
         let meters = Meters::default();
         let names = ArcSwap::from_pointee(Names::of(setup, &meters));
         Telemetry {
@@ -64,6 +66,7 @@ impl Telemetry {
             names,
             log: OnceLock::new(),
             spans: OnceLock::new(),
+            bodies,
             permits: OnceLock::new(),
             tls: OnceLock::new(),
             reloads: [AtomicU64::new(0), AtomicU64::new(0)],

@@ -139,6 +139,8 @@ metrics! {
         "What is spent of it in the period, with what open calls have reserved.";
     Connections "firstright.connections.open" "firstright_connections_open" Gauge "{connection}" false
         "Open connections of clients.";
+    Held "firstright.bodies.held" "firstright_bodies_held_bytes" Gauge "By" false
+        "What bodies of requests and whole answers take of `max-held-bytes`.";
     Handshakes "firstright.tls.failed_handshakes" "firstright_tls_failed_handshakes_total" Counter "{connection}" false
         "TLS handshakes that did not come to an end.";
     Records "firstright.journal.records" "firstright_journal_records_total" Counter "{record}" false
@@ -255,6 +257,7 @@ impl Telemetry {
         if let Some(permits) = self.permits.get() {
             all.add(Id::Connections, [], permits.open() as u64);
         }
+        all.add(Id::Held, [], self.bodies.held() as u64);
         if let Some(tls) = self.tls.get() {
             all.add(Id::Handshakes, [], tls.failed());
         }

@@ -218,7 +218,7 @@ fn a_request_is_counted_once_and_costs_little() {
     step(at, &Fact::Enacted { sources: vec![("law.toml".to_string(), LAW.to_string())] });
     let (tenant, model) = (TenantId(0), ModelId(0));
     let served = step(at + 1, &Fact::CallArrived(Call::new(CallId(1), tenant, model, 10, 10))).remove(0);
-    let telemetry = Arc::new(Telemetry::new(&setup(broker.world().unwrap().clone())));
+    let telemetry = Arc::new(Telemetry::new(&setup(broker.world().unwrap().clone()), Arc::default()));
     let usage = Usage { input: 10, output: 20, requests: 1, ..Usage::default() };
     let request = http::Request::new(());
     let began = processor_nanos();
