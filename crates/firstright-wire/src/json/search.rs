@@ -9,7 +9,7 @@ const WORD: usize = 8;
 /// The first quote, backslash or control character at or after `at`; the length if there is none.
 #[inline]
 pub(super) fn find_special(bytes: &[u8], at: usize) -> usize {
-    let hit = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    let hit = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
     let rest = bytes.get(at..).unwrap_or_default();
     let mut words = rest.chunks_exact(WORD);
     // Most strings end within the first words; only what goes on is worth the wide search, which finds a lane.
@@ -45,7 +45,7 @@ fn special_in(word: &[u8]) -> Option<usize> {
 /// The first quote or bracket at or after `at`; the length if there is none.
 pub(super) fn find_structure(bytes: &[u8], mut at: usize) -> usize {
     // `[` and `{`, and `]` and `}`, differ in one bit only.
-    let hit = |byte: u8| byte == b'"' || byte | 0x20 == b'{' || byte | 0x20 == b'}';
+    let hit = |byte: u8| (byte == b'"') | (byte | 0x20 == b'{') | (byte | 0x20 == b'}');
     for _ in 0..LANE / 2 {
         match bytes.get(at) {
             Some(&byte) if !hit(byte) => at += 1,
@@ -59,11 +59,12 @@ pub(super) fn find_structure(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Steps over whole lanes without a hit; written so that the compiler makes vector code of it.
+/// Steps over whole lanes without a hit. The compiler makes vector code of it as long as `hit` has no branch (`|`, never
+/// `||`) and what is gathered is as wide as what is compared.
 #[inline(always)]
 fn skip_lanes(bytes: &[u8], mut at: usize, hit: impl Fn(u8) -> bool) -> usize {
     while let Some(lane) = bytes.get(at..).and_then(<[u8]>::first_chunk::<LANE>) {
-        if lane.iter().fold(false, |any, byte| any | hit(*byte)) {
+        if lane.iter().fold(0, |any, byte| any | u8::from(hit(*byte))) != 0 {
             break;
         }
         at += LANE;
