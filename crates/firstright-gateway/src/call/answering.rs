@@ -73,7 +73,9 @@ impl Handling<'_> {
             Err(error) => {
                 // It was answered and may be billed, so nobody else is asked: settled by count.
                 let mut open = open;
-                let stepped = open.settle(None, Ending::Cut);
+                // Want of room is ours, and no fault of the provider's.
+                let ending = if is_crowded { Ending::Abandoned } else { Ending::Cut };
+                let stepped = open.settle(None, ending);
                 self.engine.durable(stepped.record).await;
                 return Err(if is_crowded { No::busy("overloaded", &error) } else { No::cut(&error) });
             }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use firstright::sandbox;
-use firstright_core::fact::Fact;
+use firstright_core::fact::{Ending, Fact, Source};
 use firstright_core::usage::Usage;
 use serde_json::{Value, json};
 
@@ -30,6 +30,11 @@ struct Holding {
 
 impl Holding {
     fn start() -> Holding {
+        Holding::answering(0)
+    }
+
+    /// With so many bytes of text.
+    fn answering(bytes: usize) -> Holding {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (came, go) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -46,7 +51,9 @@ impl Holding {
                     while !may.load(Ordering::SeqCst) {
                         std::thread::park_timeout(Duration::from_millis(5));
                     }
-                    let body = json!({ "object": "chat.completion", "choices": [],
+                    let text = "x".repeat(bytes);
+                    let message = json!({ "role": "assistant", "content": text });
+                    let body = json!({ "object": "chat.completion", "choices": [{ "index": 0, "message": message }],
                         "usage": { "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 } });
                     let body = body.to_string();
                     let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
@@ -177,6 +184,42 @@ fn ten_times_the_memory_that_bodies_may_take_is_turned_away_and_the_rest_goes_on
     }
     let book = ended(served, &folder);
     assert_eq!(book.settled().count(), good.len() + 5);
+}
+
+#[test]
+fn answers_that_would_take_too_much_are_given_up_and_settled_by_count() {
+    let (holding, folder, clouds) = (Holding::answering(2 * MIB as usize), Folder::new(), clouds(|_| {}));
+    let gateway = format!("max-held-bytes = {}\n", 4 * MIB);
+    let config = configure_at(&folder, &clouds, |_| holding.address, LAW, &gateway);
+    let served = Served::start(Served::binary(), &config);
+    let address = served.address;
+    // Each counts as four MiB, and six may be held: one at a time.
+    let replies = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let reply = call(address, "europe", &ask("gpt-4o"));
+                replies.lock().unwrap().push(reply);
+            });
+        }
+        until("all are on their way", || holding.came() == 8);
+        holding.go.store(true, Ordering::SeqCst);
+    });
+    let replies = replies.into_inner().unwrap();
+    let (good, shed): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
+    println!("8 answers at once, of which one may be held: {} were given", good.len());
+    shed.iter().for_each(|reply| is_shed(reply));
+    assert!(good.iter().all(|reply| reply.whole && reply.body.len() > 2 * MIB as usize));
+    assert_eq!(call(address, "europe", &ask("gpt-4o")).status, 200, "all of it was given back");
+    let book = ended(served, &folder);
+    let ours = (Source::Counted, Ending::Abandoned);
+    let left = book.settled().filter(|one| (one.source, one.ending) == ours).count();
+    assert_eq!(
+        (book.settled().count(), left),
+        (9, shed.len()),
+        "what was asked for is settled, and nobody is blamed"
+    );
+    assert_eq!(holding.came(), 9, "nobody is asked twice");
 }
 
 #[test]
