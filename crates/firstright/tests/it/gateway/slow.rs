@@ -132,9 +132,10 @@ fn slow(address: SocketAddr, number: usize, readers: usize, over: &Arc<AtomicUsi
     })
 }
 
-/// As many as may be, where each is a file of this process and of the gateway's.
+/// Each is a file of this process and of the gateway's: half as many at most as a gateway here would let in.
 fn number() -> usize {
-    std::env::var("FIRSTRIGHT_SLOW").map_or(800, |text| text.parse().unwrap())
+    let most = firstright::files::connections().map_or(800, |room| (room / 2).min(800));
+    std::env::var("FIRSTRIGHT_SLOW").map_or(most, |text| text.parse().unwrap())
 }
 
 /// The first byte's time at a percentile.
