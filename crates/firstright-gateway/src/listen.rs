@@ -131,8 +131,9 @@ where
         tokio::select! {
             biased;
             () = drain.asked() => break,
-            () = wanted.by_others() => {
-                register.make_room();
+            many = wanted.by_others() => {
+                let mut many = 0..many;
+                while many.next().is_some() && door.permits.are_all_taken() && register.make_room() {}
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) if door.permits.are_all_taken() => door.wait(stream, peer),

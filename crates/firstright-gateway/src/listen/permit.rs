@@ -39,6 +39,7 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Wanted {
     wanted: watch::Receiver<u64>,
+    seen: u64,
 }
 
 /// A new connection that waits for a place.
@@ -79,7 +80,9 @@ impl Permits {
 
     /// Hears when a place is wanted.
     pub(super) fn wanted(&self) -> Wanted {
-        Wanted { wanted: self.shared.wanted.subscribe() }
+        let wanted = self.shared.wanted.subscribe();
+        let seen = *wanted.borrow();
+        Wanted { wanted, seen }
     }
 
     /// Waits a moment for a place that another gives up for it.
@@ -104,37 +107,37 @@ impl Permits {
         tokio::time::timeout(WAIT_FOR_PLACE, taken).await.ok()
     }
 
+    /// A place, if there is one. What is refused takes none meanwhile, not even for a moment: others would miss it.
     pub(super) fn take(&self, ip: IpAddr) -> Option<Permit> {
         let shared = &self.shared;
-        if shared.open.fetch_add(1, Ordering::SeqCst) >= shared.limit {
-            shared.open.fetch_sub(1, Ordering::SeqCst);
+        let one_more = |open: usize| (open < shared.limit).then_some(open + 1);
+        let take = || shared.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok();
+        let Some(by_ip) = &shared.by_ip else {
+            take()?;
+            return Some(Permit { shared: shared.clone(), ip: None });
+        };
+        // A v4 client on a v6 socket is the same client.
+        let ip = ip.to_canonical();
+        let mut open = by_ip.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = open.get(&ip).copied().unwrap_or(0);
+        if held >= by_ip.limit {
             return None;
         }
-        // From here on dropping the permit gives the place back.
-        let mut permit = Permit { shared: shared.clone(), ip: None };
-        if let Some(by_ip) = &shared.by_ip {
-            // A v4 client on a v6 socket is the same client.
-            let ip = ip.to_canonical();
-            let mut open = by_ip.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let held = open.get(&ip).copied().unwrap_or(0);
-            if held >= by_ip.limit {
-                drop(open);
-                return None;
-            }
-            open.insert(ip, held + 1);
-            permit.ip = Some(ip);
-        }
-        Some(permit)
+        take()?;
+        open.insert(ip, held + 1);
+        Some(Permit { shared: shared.clone(), ip: Some(ip) })
     }
 }
 
 impl Wanted {
-    /// Returns when another has begun to wait for a place.
-    pub(super) async fn by_others(&mut self) {
+    /// Returns when others have begun to wait for a place: how many, since it was asked last.
+    pub(super) async fn by_others(&mut self) -> u64 {
         if self.wanted.changed().await.is_err() {
             // INVARIANT: the listener holds the permits, so their sender is there as long as it listens.
             std::future::pending::<()>().await;
         }
+        let times = *self.wanted.borrow_and_update();
+        times.wrapping_sub(std::mem::replace(&mut self.seen, times))
     }
 }
 
@@ -146,17 +149,22 @@ impl Drop for Waiting<'_> {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if let (Some(ip), Some(by_ip)) = (self.ip, &self.shared.by_ip) {
+            let mut open = by_ip.open.lock().unwrap_or_else(PoisonError::into_inner);
+            match open.get_mut(&ip) {
+                Some(held) if *held > 1 => *held -= 1,
+                _ => {
+                    open.remove(&ip);
+                }
+            }
+        }
+        // Last, so that whoever is told finds all of it free.
         self.shared.open.fetch_sub(1, Ordering::SeqCst);
         if self.shared.waiting.load(Ordering::SeqCst) > 0 {
             self.shared.freed.notify_waiters();
         }
-        let (Some(ip), Some(by_ip)) = (self.ip, &self.shared.by_ip) else { return };
-        let mut open = by_ip.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(&ip) {
-            Some(held) if *held > 1 => *held -= 1,
-            _ => {
-                open.remove(&ip);
-            }
-        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,6 +178,33 @@ fn at_the_cap_a_slow_head_goes_first_then_who_is_idle_and_nobody_who_is_at_work(
 }
 
 #[test]
+fn at_the_cap_each_of_those_that_come_together_is_given_the_place_of_one_that_is_idle() {
+    run(async {
+        let gateway = slow(Limits { connections: 3, ..Limits::default() }, 0);
+        let mut idle = Vec::new();
+        for _ in 0..3 {
+            let mut client = gateway.connect().await;
+            write(&mut client, GET).await;
+            read_message(&mut client).await;
+            idle.push(client);
+        }
+        sleep(Duration::from_secs(4)).await;
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            // The kernel takes them all before any is looked at.
+            let other = std::net::TcpStream::connect(gateway.address).unwrap();
+            other.set_nonblocking(true).and_then(|()| other.set_nodelay(true)).unwrap();
+            others.push(tokio::net::TcpStream::from_std(other).unwrap());
+        }
+        for client in &mut others {
+            write(client, GET).await;
+            assert!(read_message(client).await.ends_with("done"));
+        }
+        assert_eq!(gateway.permits.open(), 3);
+    });
+}
+
+#[test]
 fn a_drain_answers_what_is_in_flight_and_closes_the_rest() {
     run(async {
         let gateway = slow(Limits::default(), 30);
