@@ -179,7 +179,7 @@ impl Broker {
 /// Is the call decided like every other of its tenant and model, but for its size?
 fn is_plain(state: &State, open: &OpenCall) -> bool {
     let call = &open.call;
-    let free = call.region.is_none() && call.home.is_none() && !call.trains;
+    let free = call.region.is_none() && call.home.is_none() && !call.trains && call.runs.is_none();
     free && open.tried.is_empty() && !state.accounts.narrows(call)
 }
 
