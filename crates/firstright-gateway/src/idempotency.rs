@@ -145,10 +145,15 @@ impl Claim {
         let mut kept = self.answers.lock();
         let state = match answer.body() {
             Reply::Whole(body) => {
-                let body = body.clone().unwrap_or_default();
+                let body = body.as_deref().unwrap_or_default();
                 let (status, headers) = (answer.status(), answer.headers().clone());
                 match body.len() <= MAX_ANSWER_BYTES {
-                    true => State::Answered(Arc::new(Whole { status, headers, body })),
+                    // Copied: the bytes on their way count among those that are held until they have left, and what is
+                    // kept has a bound of its own.
+                    true => {
+                        let body = Bytes::copy_from_slice(body);
+                        State::Answered(Arc::new(Whole { status, headers, body }))
+                    }
                     false => State::Gone,
                 }
             }

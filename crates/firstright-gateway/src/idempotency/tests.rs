@@ -1,6 +1,7 @@
 use firstright_core::world::TenantId;
 
 use super::*;
+use crate::held::{Bodies, Held};
 
 fn caller(tenant: u16) -> Principal {
     Principal::fixed("app-1", TenantId(tenant), Vec::new())
@@ -60,4 +61,17 @@ fn what_is_kept_is_bounded() {
     }
     let kept = answers.lock();
     assert_eq!((kept.by_name.len(), kept.order.len(), kept.bytes), (MAX_KEPT, MAX_KEPT, MAX_KEPT));
+}
+
+#[test]
+fn what_is_kept_does_not_count_as_held_once_it_has_left() {
+    let (answers, bodies) = (Arc::new(Answers::default()), Arc::<Bodies>::default());
+    let mut held = Held::new(&bodies, usize::MAX);
+    assert!(held.take_for_answer(MAX_ANSWER_BYTES));
+    let answer: Answer = Response::new(Reply::whole(held.keep(vec![7; MAX_ANSWER_BYTES].into())));
+    first(&answers, b"k").keep(&answer);
+    assert!(bodies.held() > 0, "it is on its way");
+    drop(answer);
+    assert_eq!(bodies.held(), 0);
+    assert_eq!(code(&answers, 0, b"k", [1; 32]), "again");
 }
