@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::answer::Answer;
-use crate::form::Lines;
+use crate::form::{Lines, is_of_provider};
 use crate::handler::Handling;
 use crate::keys::Principal;
 use crate::refuse::No;
@@ -391,9 +391,12 @@ fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
     let read = |name| request::members_named(body, name).map_err(|bad| refused(&bad));
     let is_elsewhere = match (route.verb, route.pattern) {
         (Verb::Post, "uploads") => read("purpose")?.into_iter().any(|purpose| {
-            // What is no text is for nobody to guess.
+            // What is no text is for nobody to guess, and what a provider makes is not put there.
             let purpose = serde_json::from_slice::<String>(purpose);
-            purpose.map_or(true, |purpose| purpose.trim().eq_ignore_ascii_case("batch"))
+            purpose.map_or(true, |purpose| {
+                let purpose = purpose.trim();
+                purpose.eq_ignore_ascii_case("batch") || is_of_provider(purpose.as_bytes())
+            })
         }),
         // Azure reads a file of its storage.
         (Verb::Post, "batches") => !read("input_blob")?.is_empty(),

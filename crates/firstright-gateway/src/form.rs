@@ -11,6 +11,7 @@ use firstright_wire::home::Tag;
 use firstright_wire::openai::form::{self, Part};
 use firstright_wire::openai::lines::{Line, Splitter};
 use firstright_wire::operation::{Route, Verb};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use crate::asked::{STORE, content_type, refused};
@@ -62,8 +63,19 @@ impl Lines {
 }
 
 /// The boundary of a request's form, if its body is one.
-pub(crate) fn boundary(headers: &HeaderMap) -> Option<&str> {
-    form::boundary(content_type(headers))
+///
+/// # Errors
+/// If others may take it for a form, or for one with another boundary.
+pub(crate) fn boundary(headers: &HeaderMap) -> Result<Option<&str>, No> {
+    let kind = content_type(headers);
+    let boundary = form::boundary(kind);
+    let is_one = headers.get_all(CONTENT_TYPE).iter().count() <= 1;
+    let is_multipart = kind.as_bytes().get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
+    if is_one && (boundary.is_some() || !is_multipart) {
+        return Ok(boundary);
+    }
+    let message = "failed to read the body as a form: its content type must be one, and name one boundary";
+    Err(No::bad(StatusCode::BAD_REQUEST, "invalid_form", message))
 }
 
 impl Handling<'_> {
@@ -155,13 +167,22 @@ fn is_batch(parts: &[Part<'_>], body: &[u8]) -> Result<bool, No> {
         ));
     }
     let purpose = body[purpose.at.clone()].trim_ascii();
-    // What only a provider makes is taken at its word when it is read again.
-    if purpose.ends_with(b"_output") || purpose.ends_with(b"-results") {
+    // In another charset it may say `batch` to others.
+    if !purpose.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte)) {
+        return Err(No::bad_file("failed to accept the file: its `purpose` must be plain".to_string()));
+    }
+    if is_of_provider(purpose) {
         return Err(No::bad_file(
             "failed to accept the file: its `purpose` is one of what a provider makes".to_string(),
         ));
     }
     Ok(purpose.eq_ignore_ascii_case(b"batch"))
+}
+
+/// Is a purpose one of what only a provider makes? Such a file is taken at its word when it is read again.
+pub(crate) fn is_of_provider(purpose: &[u8]) -> bool {
+    let purpose = purpose.to_ascii_lowercase();
+    purpose.ends_with(b"_output") || purpose.ends_with(b"-results")
 }
 
 fn add(all: &mut Vec<Tag>, homes: &[Tag]) {

@@ -210,7 +210,7 @@ impl Gateway {
             let setup = self.setup();
             let handling = Handling { gateway: self, trail, engine: &self.engine, setup: &setup };
             let principal = &*handling.principal(&parts.headers)?;
-            let form = match form::boundary(&parts.headers) {
+            let form = match form::boundary(&parts.headers)? {
                 Some(boundary) => {
                     Some(Box::pin(handling.unsigned_form(&route, principal, boundary, body)).await?)
                 }

@@ -105,6 +105,7 @@ impl Homes {
             key: Key::Other,
             expects_key: false,
             arrays: 0,
+            foreign: 0,
             is_reading: false,
             name: Vec::new(),
         }
@@ -159,7 +160,7 @@ impl Homes {
         let is_id = words.any(|word| match key_of(word.as_bytes(), true) {
             Key::Id => begins_an_id(text),
             Key::Model => text.starts_with(FINE_TUNED),
-            Key::Sealed | Key::Other => false,
+            Key::Sealed | Key::Other | Key::Foreign | Key::Annotations => false,
         });
         (is_id && unsigned.ends.binary_search(&text.len()).is_err()).then(|| name.to_owned())
     }
@@ -177,18 +178,20 @@ impl Homes {
         found
     }
 
-    /// The home that a token names for the id at the end of `before`: a whole string or line, or, in a path or query, what
-    /// stands behind the last `/` or `=`, which base64 may hold too.
+    /// The home that a token names for the id at the end of `before`: a whole string of JSON; elsewhere a whole line, or, in
+    /// a path or query, what stands behind the last `/` or `=`. In a string, an id behind one of those would vouch for
+    /// whatever stands before it.
     fn read(&self, tenant: &str, before: &[u8], token: &[u8], in_json: bool) -> Option<Tag> {
         // Only a string of JSON is long (`encrypted_content`). It begins behind the quote before it, so that no byte is
         // looked at for two of them. Elsewhere stand ids, which are short: the work stays in proportion to the text.
         let from = if in_json { 0 } else { before.len().saturating_sub(MAX_ID_BYTES + 1) };
         let before = &before[from..];
-        let behind = |ends: fn(&u8) -> bool| {
-            let start = before.iter().rposition(ends).map_or(0, |at| at + 1);
-            self.verified(tenant, &before[start..], token)
+        let ends = |byte: &u8| match in_json {
+            true => *byte == b'"',
+            false => matches!(byte, b'"' | b'\n' | b'=' | b'/'),
         };
-        behind(|byte| matches!(byte, b'"' | b'\n' | b'=' | b'/')).or_else(|| behind(|byte| *byte == b'"'))
+        let start = before.iter().rposition(ends).map_or(0, |at| at + 1);
+        self.verified(tenant, &before[start..], token)
     }
 
     fn begun(&self, tenant: &str, home: Tag) -> Signature {
@@ -220,6 +223,8 @@ pub struct Signer {
     expects_key: bool,
     /// Which of the values around are arrays, the innermost in the lowest bit.
     arrays: u128,
+    /// How deep it stands in what somebody else has written into the answer; 0 outside of that.
+    foreign: usize,
     /// It reads what others have written, who may hide an id in escapes.
     is_reading: bool,
     /// The beginning of the last key; kept only while reading.
@@ -253,6 +258,10 @@ enum Key {
     Sealed,
     /// Its value names a model, which may be one of a tenant's own.
     Model,
+    /// Its value is what a caller, or somebody of its choice, has written, told again as JSON.
+    Foreign,
+    /// The same if it is an object: a tool's hints. An answer's quotations are an array.
+    Annotations,
 }
 
 /// What a key says of its values. In answers a model is named after the thing that it answers for, so it is left as it is;
@@ -277,6 +286,10 @@ fn key_of(name: &[u8], is_reading: bool) -> Key {
         b"custom_id" => Key::Other,
         b"encrypted_content" => Key::Sealed,
         b"model" if is_reading => Key::Model,
+        // A line of an eval's file, and what a caller's own MCP server says of its tools: whoever has it signed has another
+        // tenant's id signed. Source: OpenAI's specification, `EvalRunOutputItem` and `MCPListToolsTool`.
+        b"datasource_item" | b"input_schema" if !is_reading => Key::Foreign,
+        b"annotations" if !is_reading => Key::Annotations,
         _ if name.ends_with(b"_id") || name.ends_with(b"_ids") => Key::Id,
         _ => Key::Other,
     }
@@ -340,7 +353,8 @@ impl Signer {
         match byte {
             b'"' => {
                 let is_key = self.expects_key;
-                let is_signed = !is_key && self.key != Key::Other && !self.is_reading;
+                let may_be = matches!(self.key, Key::Id | Key::Sealed) && self.foreign == 0;
+                let is_signed = !is_key && may_be && !self.is_reading;
                 let mac = is_signed.then(|| Box::new(self.begun.clone()));
                 let start = [0; MAX_STRING_START];
                 self.at = At::Inside(Inside { length: 0, start, is_key, escaped: false, mac });
@@ -348,15 +362,35 @@ impl Signer {
             b'{' => {
                 self.arrays <<= 1;
                 self.expects_key = true;
+                self.enter(matches!(self.key, Key::Foreign | Key::Annotations));
             }
             b'[' => {
                 self.arrays = self.arrays << 1 | 1;
                 self.expects_key = false;
+                self.enter(self.key == Key::Foreign);
+                if self.key == Key::Annotations {
+                    self.key = Key::Other;
+                }
             }
-            b'}' | b']' => self.arrays >>= 1,
+            b'}' | b']' => {
+                self.arrays >>= 1;
+                self.foreign = self.foreign.saturating_sub(1);
+                // The key of an array's strings behind an object is forgotten. None is signed there, and every one counts
+                // that is read there.
+                if byte == b'}' {
+                    self.key = if self.is_reading { Key::Id } else { Key::Other };
+                }
+            }
             b',' => self.expects_key = self.arrays & 1 == 0,
             b':' => self.expects_key = false,
             _ => {}
+        }
+    }
+
+    /// Goes one deeper into what is foreign, or into it for the first time.
+    fn enter(&mut self, is_foreign: bool) {
+        if self.foreign > 0 || is_foreign {
+            self.foreign += 1;
         }
     }
 
@@ -383,7 +417,7 @@ impl Signer {
             Key::Id => is_id(),
             Key::Model => is_own_model(),
             Key::Sealed => true,
-            Key::Other => false,
+            Key::Other | Key::Foreign | Key::Annotations => false,
         };
         if !is_meant || inside.length == 0 {
             return None;

@@ -23,7 +23,7 @@ pub(super) enum Reach {
 pub(super) fn allowed(host: &str, reach: Reach, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let may = |address: &SocketAddr| match reach {
         Reach::Public => is_public(address.ip()) || is_named(host, address.ip()),
-        Reach::Private => !is_link_local(plain(address.ip())),
+        Reach::Private => !is_of_platform(plain(address.ip())),
         Reach::Metadata => true,
     };
     found.into_iter().filter(may).collect()
@@ -34,7 +34,7 @@ fn is_named(host: &str, address: IpAddr) -> bool {
     if host.eq_ignore_ascii_case("localhost") {
         return address.is_loopback();
     }
-    host.parse::<IpAddr>().is_ok_and(|literal| literal == address) && !is_link_local(plain(address))
+    host.parse::<IpAddr>().is_ok_and(|literal| literal == address) && !is_of_platform(plain(address))
 }
 
 /// Is it an address of the public internet, as far as the registries of special-purpose addresses (RFC 6890 and its
@@ -68,9 +68,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !(address.is_unspecified()
         || address.is_loopback()
         || address.is_private()
-        || address.is_link_local()
         || address.is_documentation()
         || address.is_multicast()
+        || is_of_platform(IpAddr::V4(address))
         || a == 0
         // Carriers' own, the protocols' own, benchmarks, and what is reserved.
         || (a == 100 && (64..128).contains(&b))
@@ -87,11 +87,18 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && !(first == 0x3fff && second < 0x1000)
 }
 
-/// Where metadata services are, of Azure's, AWS's, Google's and Oracle's machines: link-local, and AWS's in IPv6.
-fn is_link_local(address: IpAddr) -> bool {
+/// Where the platforms' own services are, of Azure's, AWS's, Google's and Oracle's machines: link-local, but for Azure's wire
+/// server, which has an address like a public one, and for those in IPv6 of AWS, Google and Oracle.
+fn is_of_platform(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local() || address.segments()[..2] == [0xfd00, 0x0ec2],
+        IpAddr::V4(address) => address.is_link_local() || address.octets() == [168, 63, 129, 16],
+        IpAddr::V6(address) => {
+            let [first, second, rest @ ..] = address.segments();
+            address.is_unicast_link_local()
+                || (first, second) == (0xfd00, 0x0ec2)
+                || (first, second) == (0xfd20, 0x00ce) && rest == [0, 0, 0, 0, 0, 0x0254]
+                || (first, second) == (0xfd00, 0x00c1) && rest == [0, 0, 0, 0, 0xa9fe, 0xa9fe]
+        }
     }
 }
 

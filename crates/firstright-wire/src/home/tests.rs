@@ -34,6 +34,21 @@ fn ids_are_signed_and_nothing_else() {
     assert_eq!(tokens, 8, "{text}");
 }
 
+/// What a caller wrote, or had written by an MCP server of its own, is never signed by being told again.
+#[test]
+fn what_others_wrote_is_not_signed() {
+    let foreign = r#"{"type":"object","const_id":"resp_b","a":[{"file_ids":["file-b"]}],"id":"file-b"}"#;
+    for text in [
+        format!(r#"{{"datasource_item":{foreign},"eval_id":"eval_1"}}"#),
+        format!(r#"{{"tools":[{{"input_schema":{foreign},"annotations":{foreign}}}],"id":"resp_1"}}"#),
+        format!(r#"{{"datasource_item":[{foreign},"file-b"],"annotations":[{{"file_id":"file-a"}}]}}"#),
+    ] {
+        let text = signed(&text);
+        assert_eq!(text.matches("_fr").count(), 1, "{text}");
+        assert!(!text.contains("_b_fr") && !text.contains("-b_fr"), "{text}");
+    }
+}
+
 #[test]
 fn what_was_signed_is_read_again() {
     let text = signed(ANSWER);
@@ -122,6 +137,10 @@ fn an_id_that_is_not_signed_is_a_stranger() {
         (r#"{"custom_id":"run_1","model":"file-b"}"#.to_string(), false),
         (r#"{"model":"ft:gpt-4o:acme::x"}"#.to_string(), true),
         (r#"{"model":"ft\u003agpt-4o:acme::x"}"#.to_string(), true),
+        // One's own id does not vouch for what stands before it in the same string, nor an object for what stands behind.
+        (format!(r#"{{"file_id":"file-b?a={own}"}}"#), true),
+        (format!(r#"{{"file_id":"file-b/{own}"}}"#), true),
+        (r#"{"file_ids":[{"a":1},"file-b"]}"#.to_string(), true),
     ] {
         let unsigned = homes().unsign("t", text.as_bytes());
         assert_eq!(homes().stranger(text.as_bytes(), &unsigned).is_some(), stranger, "{text}");

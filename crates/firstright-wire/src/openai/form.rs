@@ -53,9 +53,15 @@ pub fn boundary(content_type: &str) -> Option<&str> {
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let named = parameters.split(';').map(str::trim).filter_map(|one| one.split_once('='));
-    let value =
-        named.filter(|(name, _)| name.eq_ignore_ascii_case("boundary")).map(|(_, value)| value).next()?;
+    let named = parameters.split(';').filter_map(|one| one.split_once('='));
+    let is_one = |name: &str| name.trim().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("boundary"));
+    let mut named = named.filter(|(name, _)| is_one(name));
+    // Of two, or of one in parts (`boundary*0`), another reader may take another.
+    let (name, value) = named.next().filter(|(name, _)| name.trim().len() == 8)?;
+    if named.next().is_some() || name.ends_with(char::is_whitespace) {
+        return None;
+    }
+    let value = value.trim_end();
     let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
     ((1..=MAX_BOUNDARY_BYTES).contains(&value.len()) && value.bytes().all(fit)).then_some(value)
@@ -89,13 +95,17 @@ pub fn parts<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<Part<'a>>, BadReq
     let find = memmem::Finder::new(closing.as_bytes());
     for _ in 0..MAX_PARTS {
         match body.get(at..at + 2) {
-            Some(b"--") => return Ok(parts),
+            Some(b"--") if body[at + 2..].iter().all(u8::is_ascii_whitespace) => return Ok(parts),
+            Some(b"--") => return Err(bad("nothing after the last boundary")),
             Some(b"\r\n") => at += 2,
             _ => return Err(bad("a line's end after a boundary")),
         }
         let head_end = memmem::find(&body[at..body.len().min(at + MAX_PART_HEAD_BYTES)], b"\r\n\r\n");
         let head_end = at + head_end.ok_or_else(|| bad("the end of a part's headers"))?;
         let head = std::str::from_utf8(&body[at..head_end]).map_err(|_| bad("headers in UTF-8"))?;
+        if !is_plain(head) {
+            return Err(bad("a part's headers on a line each"));
+        }
         let start = head_end + 4;
         // An empty part's closing boundary begins with the line's end that ended its headers.
         let end = start - 2 + find.find(&body[start - 2..]).ok_or_else(|| bad("a closing boundary"))?;
@@ -215,6 +225,17 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Do all readers find the same lines in a part's headers, and the same names in those? A line's end is both its bytes, no
+/// line goes on in the next, and a name ends at its colon.
+fn is_plain(head: &str) -> bool {
+    head.split("\r\n").all(|line| {
+        let name = line.split_once(':').map_or("", |(name, _)| name);
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_control = |byte: u8| byte < b' ' && byte != b'\t' || byte == 0x7f;
+        !name.is_empty() && name.bytes().all(is_token) && !line.bytes().any(is_control)
+    })
+}
+
 /// Does a part say that its bytes stand for others? Some readers heed that, and others do not (RFC 7578, section 4.7).
 fn is_encoded(head: &str) -> bool {
     let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
@@ -229,28 +250,41 @@ fn is_encoded(head: &str) -> bool {
     })
 }
 
-/// A part's name, and whether it is a file.
+/// A part's name, and whether it is a file. None also for what another may read as another name: two dispositions or two
+/// names, a parameter that forms do not have (`name*`, `NAME`), a quote that may be escaped.
 fn disposition(head: &str) -> Option<(&str, bool)> {
     let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    let (_, value) = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition")).last()?;
-    let mut name = None;
-    let mut is_file = false;
-    let mut rest = value.split_once(';')?.1;
+    let mut lines = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
+    let (Some((_, value)), None) = (lines.next(), lines.next()) else { return None };
+    let (kind, mut rest) = value.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("form-data") {
+        return None;
+    }
+    let (mut name, mut files) = (None, [false; 2]);
     loop {
         let (key, after) = rest.split_once('=')?;
-        let key = key.trim();
         let (text, after) = match after.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"')?,
-            None => after.split_at(after.find(';').unwrap_or(after.len())),
+            None => {
+                let (text, after) = after.split_at(after.find(';').unwrap_or(after.len()));
+                (text.trim(), after)
+            }
         };
-        match key {
-            "name" => name = Some(text),
-            "filename" | "filename*" => is_file = true,
-            _ => {}
+        if text.ends_with('\\') || text.contains('"') {
+            return None;
         }
-        match after.trim_start().strip_prefix(';') {
-            Some(more) => rest = more,
-            None => return name.map(|name| (name, is_file)),
+        let is_again = match key.trim() {
+            "name" => name.replace(text).is_some(),
+            "filename" => std::mem::replace(&mut files[0], true),
+            "filename*" => std::mem::replace(&mut files[1], true),
+            _ => true,
+        };
+        if is_again {
+            return None;
+        }
+        match after.trim() {
+            "" => return name.map(|name| (name, files != [false; 2])),
+            more => rest = more.strip_prefix(';')?,
         }
     }
 }

@@ -35,12 +35,17 @@ impl<'a> Line<'a> {
     /// Reads one line.
     ///
     /// # Errors
-    /// [`BadRequest`] if it is not one JSON object that holds `method`, `url` and `body` once each, if the URL is none at
+    /// [`BadRequest`] if it is not one line for every reader, or not one JSON object that holds `method`, `url` and `body` once each, if the URL is none at
     /// which a batch may ask, or for what [`request::peek`] says of the body.
     pub fn read(line: &'a [u8]) -> Result<Line<'a>, BadRequest> {
         if std::str::from_utf8(line).is_err() {
             let message = "read the line as UTF-8".to_owned();
             return Err(BadRequest { code: "invalid_utf8", param: None, message });
+        }
+        // To JSON it is white space, and to many readers of files a line's end: behind it stands another request.
+        if memchr::memchr(b'\r', line.trim_ascii()).is_some() {
+            let message = "read the line as one: it holds a carriage return".to_owned();
+            return Err(BadRequest { code: "invalid_json", param: None, message });
         }
         let mut scanner = Scanner::new(line, 0);
         let mut found: [Option<Range<usize>>; 3] = [None, None, None];

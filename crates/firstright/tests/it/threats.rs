@@ -259,13 +259,28 @@ fn what_a_form_says_beside_a_batch() {
         ("/v1/uploads", r#"{"purpose":"batch","bytes":1}"#),
         ("/v1/uploads", r#"{"purpose":"user_data","Purp\u006fse":" Batch"}"#),
         ("/v1/uploads", r#"{"purpose":["batch"]}"#),
+        ("/v1/uploads", r#"{"purpose":"batch_output","bytes":1}"#),
         ("/v1/batches", r#"{"input_blob":"https://storage.example/lines.jsonl"}"#),
     ] {
         let (status, text) = send(address, "POST", path, &bearer("open"), body);
         assert!(status == 400 && text.contains("/v1/files"), "{status} {text}");
     }
-    let (status, text) = put("batch_output", "{}");
-    assert!(status == 400 && text.contains("what a provider makes"), "{status} {text}");
+    for purpose in ["batch_output", "Batch_OUTPUT"] {
+        let (status, text) = put(purpose, "{}");
+        assert!(status == 400 && text.contains("what a provider makes"), "{status} {text}");
+    }
+    // In another charset, or with another boundary, it would be a batch's to somebody else.
+    let (status, text) = put("+AGI-atch", "{}");
+    assert!(status == 400 && text.contains("must be plain"), "{status} {text}");
+    let kind = |kind: &str| format!("content-type: multipart/form-data; {kind}\r\n");
+    let two = kind("boundary=b") + &kind("boundary=c");
+    for form in [two, kind("boundary=b; boundary=c"), kind("boundary=\"b;c\""), kind("x=y")] {
+        for path in ["/v1/files", "/v1/realtime/calls"] {
+            let body = batch_file(&["{}".to_string()], "user_data");
+            let (status, text) = send(address, "POST", path, &(bearer("open") + &form), &body);
+            assert!(status == 400 && text.contains("invalid_form"), "{form}: {status} {text}");
+        }
+    }
     assert_eq!(recorder.requests().len(), 0, "no provider was asked");
     // A file that is no batch's says what it likes, and a field names what its caller was given.
     assert_eq!(put("user_data", r#"{"file_id":"file-theirs"},{"#).0, 200);

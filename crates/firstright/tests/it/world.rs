@@ -461,9 +461,10 @@ impl Http {
     pub fn request(&mut self, method: &str, path: &str, extra: &str, body: &[u8]) -> io::Result<()> {
         let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\n{extra}").into_bytes();
         if method != "GET" {
-            bytes.extend(
-                format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()).bytes(),
-            );
+            if !extra.contains("content-type:") {
+                bytes.extend(b"content-type: application/json\r\n");
+            }
+            bytes.extend(format!("content-length: {}\r\n", body.len()).bytes());
         }
         bytes.extend(b"\r\n");
         bytes.extend(body);

@@ -28,6 +28,7 @@ fn what_is_public() {
         "100.64.0.1",
         "127.0.0.1",
         "127.8.8.8",
+        "168.63.129.16",
         "169.254.169.254",
         "172.16.0.1",
         "172.31.255.255",
@@ -106,6 +107,9 @@ fn metadata_services_are_for_keys_alone() {
         "fd00:ec2::23",
         "fe80::1",
         "::ffff:169.254.169.254",
+        "168.63.129.16",
+        "fd20:ce::254",
+        "fd00:c1::a9fe:a9fe",
     ] {
         for (reach, may) in [(Reach::Public, 0), (Reach::Private, 0), (Reach::Metadata, 1)] {
             assert_eq!(allowed(address, reach, vec![socket(address)]).len(), may, "{address} {reach:?}");

@@ -37,6 +37,9 @@ fn boundaries_are_read_as_clients_write_them() {
         ("multipart/mixed; boundary=b1", None),
         ("multipart/form-data; boundary=", None),
         ("multipart/form-data; boundary=\"a\r\nb\"", None),
+        ("multipart/form-data; boundary=b1; boundary=b2", None),
+        ("multipart/form-data; boundary=b1; BOUNDARY*0=b2", None),
+        ("multipart/form-data; boundary =b1; boundary=b2", None),
     ] {
         assert_eq!(boundary(content_type), wanted, "{content_type}");
     }
@@ -59,6 +62,39 @@ fn what_is_no_form_is_refused() {
     }
     let steered = "--b1\r\nContent-Disposition: form-data; name=\"API_BASE\"\r\n\r\nx\r\n--b1--";
     assert_eq!(peek("b1", steered.as_bytes()).unwrap().steers_upstream, Some("API_BASE"));
+}
+
+/// Heads in which another reader may find another field, so that a batch's purpose or a model could pass as something else.
+#[test]
+fn what_two_may_read_differently_is_refused() {
+    let form = |head: &str, rest: &str| format!("--b\r\n{head}\r\n\r\nbatch\r\n--b--{rest}");
+    let plain = "Content-Disposition: form-data; name=\"purpose\"";
+    for (head, rest) in [
+        (plain, ""),
+        (plain, "\r\n"),
+        ("content-disposition: Form-Data; filename*=UTF-8''x; name=purpose ; filename=\"c:\\d\\e;f\"", ""),
+    ] {
+        let body = form(head, rest);
+        let parts = parts("b", body.as_bytes()).unwrap();
+        assert_eq!((parts.len(), parts[0].name), (1, "purpose"), "{body}");
+    }
+    for head in [
+        r#"Content-Disposition: form-data; name="note"; NAME="purpose""#,
+        r#"Content-Disposition: form-data; name="note"; name="purpose""#,
+        r#"Content-Disposition: form-data; name="note"; name*=UTF-8''purpose"#,
+        r#"Content-Disposition: form-data; name="purpose"; x="a\"; name=note; z=\"b""#,
+        r#"Content-Disposition: form-data; name="purpose"; filename="a\"; name=note; filename*=\"b""#,
+        r#"Content-Disposition: attachment; name="purpose""#,
+        "Content-Disposition : form-data; name=purpose\r\nContent-Disposition: form-data; name=note",
+        "Content-Disposition: form-data; name=purpose\r\nContent-Disposition: form-data; name=note",
+        "X: y\nContent-Disposition: form-data; name=purpose\r\nContent-Disposition: form-data; name=note",
+        "X: y\r\n Content-Disposition: z\r\nContent-Disposition: form-data; name=note",
+        "Content-Disposition: form-data; name=\"pur\0pose\"",
+    ] {
+        assert!(parts("b", form(head, "").as_bytes()).is_err(), "{head}");
+    }
+    let more = "\r\n--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n9\r\n--b--";
+    assert!(parts("b", form(plain, more).as_bytes()).is_err());
 }
 
 /// Cut anywhere, or with any byte changed, a form is read or refused, never a panic.

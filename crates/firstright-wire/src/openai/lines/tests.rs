@@ -45,6 +45,10 @@ fn what_is_no_request_is_refused() {
         (r#"{"method":"POST","url":1,"body":{}}"#.into(), "invalid_type"),
         (r#"{"method":"POST","url":"/v1/embeddings"}"#.into(), "invalid_type"),
         ("\u{feff}{}".into(), "invalid_json"),
+        (
+            format!("{{\"x\":\r{}\r,{}", line("/v1/responses", "{}"), &line("/v1/embeddings", "{}")[1..]),
+            "invalid_json",
+        ),
         ("".into(), "invalid_json"),
     ] {
         assert_eq!(read(&line).unwrap_err().code, code, "{line}");
