@@ -15,6 +15,8 @@ use crate::Shared;
 
 /// The journal's name in its folder.
 pub(crate) const FILE: &str = "journal.frj";
+/// So many bytes of a book are read at once, and held with what one record needs.
+const READ_AT_ONCE: u64 = 1 << 20;
 /// The writer keeps its buffers up to this size between batches.
 const KEEP_BUFFER: usize = 4 << 20;
 
@@ -106,9 +108,8 @@ pub(crate) fn open(
         Err(std::fs::TryLockError::WouldBlock) => return Err(JournalError::Locked { path }),
         Err(std::fs::TryLockError::Error(error)) => return Err(fail(("lock", error))),
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(io("read")).map_err(fail)?;
-    if bytes.len() < HEADER {
+    let length = file.metadata().map_err(io("look at")).map_err(fail)?.len();
+    if length < HEADER as u64 {
         // Nothing was ever acknowledged before a whole header was on disk.
         let header = header(book()?);
         file.set_len(0).map_err(io("begin")).map_err(fail)?;
@@ -118,12 +119,14 @@ pub(crate) fn open(
             Chain::new(&header).map_err(|fault| JournalError::Broken { path: path.clone(), fault })?;
         return Ok(Journal { file, chain, tail: Tail::Whole });
     }
-    let broken = |fault| JournalError::Broken { path: path.clone(), fault };
-    let (chain, good) = read_back(&bytes, &mut each).map_err(broken)?;
-    let torn = bytes.len() - good;
-    let tail = if torn == 0 { Tail::Whole } else { Tail::Cut(torn as u64) };
+    let (chain, good) = read_back(&mut file, &mut each).map_err(|error| match error {
+        Unread::Io(error) => fail(("read", error)),
+        Unread::Fault(fault) => JournalError::Broken { path: path.clone(), fault },
+    })?;
+    let torn = length.saturating_sub(good);
+    let tail = if torn == 0 { Tail::Whole } else { Tail::Cut(torn) };
     if torn > 0 {
-        file.set_len(good as u64)
+        file.set_len(good)
             .and_then(|()| file.sync_all())
             .map_err(io("cut the torn tail of"))
             .map_err(fail)?;
@@ -131,35 +134,78 @@ pub(crate) fn open(
     Ok(Journal { file, chain, tail })
 }
 
+/// Why a journal was not read back.
+enum Unread {
+    Io(io::Error),
+    Fault(Fault),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Unread {
+        Unread::Io(error)
+    }
+}
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Unread {
+        Unread::Fault(fault)
+    }
+}
+
+/// A part of the file that moves along with the reading: a book may be larger than memory.
+struct Window<'f> {
+    file: &'f mut File,
+    bytes: Vec<u8>,
+    /// So many of the bytes are done with.
+    done: usize,
+}
+
+impl Window<'_> {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.done..]
+    }
+
+    /// Reads on; false at the end of the file.
+    fn more(&mut self, bytes: u64) -> io::Result<bool> {
+        self.bytes.drain(..self.done);
+        self.done = 0;
+        Ok(Read::by_ref(self.file).take(bytes).read_to_end(&mut self.bytes)? > 0)
+    }
+}
+
 /// Reads every record; returns the chain and how many bytes are good. A fault in the last frame is a torn tail if the
 /// frame reaches the end of the file: a write that was cut off. Anything else is a broken middle.
 fn read_back(
-    bytes: &[u8],
+    file: &mut File,
     each: &mut impl FnMut(&Record) -> Result<(), Fault>,
-) -> Result<(Chain, usize), Fault> {
-    let head: &[u8; HEADER] = bytes.first_chunk().ok_or(Fault::NotAJournal)?;
-    let mut chain = Chain::new(head)?;
-    let mut good = HEADER;
+) -> Result<(Chain, u64), Unread> {
+    let mut head = [0; HEADER];
+    file.read_exact(&mut head)?;
+    let mut chain = Chain::new(&head)?;
+    let mut good = HEADER as u64;
+    let mut window = Window { file, bytes: Vec::new(), done: 0 };
     loop {
-        match chain.read(&bytes[good..]) {
-            Ok(None) => return Ok((chain, good)),
+        match chain.read(window.rest()) {
             Ok(Some((record, length))) => {
                 each(&record)?;
-                good += length;
+                window.done += length;
+                good += length as u64;
             }
-            Err(Fault::Torn { seq }) => {
-                // A length that was altered in the middle also seems to reach past the end; but then a later frame
-                // still stands whole behind it, which no cut-off write can leave.
-                if later_frame(&bytes[good..], seq) {
-                    return Err(Fault::Altered { seq });
-                }
-                return Ok((chain, good));
+            // What ends here may only end with what was read so far.
+            Ok(None) | Err(Fault::Torn { .. }) if window.more(READ_AT_ONCE)? => {}
+            Ok(None) => return Ok((chain, good)),
+            // A length that was altered in the middle also seems to reach past the end; but then a later frame still
+            // stands whole behind it, which no cut-off write can leave.
+            Err(Fault::Torn { seq }) if later_frame(window.rest(), seq) => {
+                return Err(Fault::Altered { seq }.into());
             }
+            Err(Fault::Torn { .. }) => return Ok((chain, good)),
             Err(fault) => {
-                if is_last_frame(&bytes[good..]) && !matches!(fault, Fault::OtherRules { .. }) {
+                window.more(u64::MAX)?;
+                if is_last_frame(window.rest()) && !matches!(fault, Fault::OtherRules { .. }) {
                     return Ok((chain, good));
                 }
-                return Err(fault);
+                return Err(fault.into());
             }
         }
     }

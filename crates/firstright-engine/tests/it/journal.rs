@@ -99,6 +99,33 @@ fn a_book_reads_back_and_goes_on() {
     assert_eq!((verdict.records, verdict.fault), (22, None));
 }
 
+/// Opening reads a mebibyte at a time: what lies across two of them is read like the rest.
+#[test]
+fn a_book_longer_than_what_is_read_at_once_is_read_to_its_end() {
+    let folder = Folder::new("long");
+    let opened = open(&folder.0);
+    let mut records = 1;
+    while opened.engine.progress().appended * 80 < 5 << 19 {
+        let (id, _) = opened.engine.submit_call(&opened.engine.world(), call).expect("the law is the same");
+        opened.engine.submit(&settle(id));
+        records += 2;
+    }
+    drop(opened);
+    let whole = fs::read(folder.journal()).unwrap();
+    assert!(whole.len() > 2 << 20, "it is {} bytes", whole.len());
+    assert_eq!(open(&folder.0).records, records);
+    fs::write(folder.journal(), &whole[..whole.len() - 5]).unwrap();
+    assert_eq!(open(&folder.0).records, records - 1);
+    for byte in [(1 << 20) - 40, (1 << 20) + HEADER, 2 << 20] {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 1;
+        fs::write(folder.journal(), &bytes).unwrap();
+        let broken = Engine::open(&folder.0, law());
+        assert!(matches!(broken, Err(OpenError::Journal(JournalError::Broken { .. }))), "byte {byte}");
+        assert_eq!(fs::read(folder.journal()).unwrap(), bytes, "a refused journal is not touched");
+    }
+}
+
 #[test]
 fn open_calls_are_settled_by_estimate() {
     let folder = Folder::new("estimates");
