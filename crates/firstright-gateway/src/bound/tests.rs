@@ -26,6 +26,26 @@ fn what_is_not_in_the_body_is_bounded_by_the_context() {
     assert!(most(Operation::ChatCompletions, picture) > PICTURE_MOST);
 }
 
+/// Of Anthropic's own: a picture of one colour is a few hundred bytes and more than a thousand tokens.
+#[test]
+fn a_picture_a_document_and_a_tool_of_anthropics_are_more_than_their_bytes() {
+    let of = |content: &str, tools: &str| {
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{content}]}}],"tools":[{tools}]}}"#
+        );
+        most(Operation::Messages, &body)
+    };
+    let source = |kind: &str, media: &str| {
+        format!(
+            r#"{{"type":"{kind}","source":{{"type":"base64","media_type":"{media}","data":"iVBORw0KGgo="}}}}"#
+        )
+    };
+    assert!(of(&source("image", "image/png"), "") > PICTURE_MOST);
+    assert_eq!(of(&source("document", "application/pdf"), ""), CONTEXT_MOST);
+    assert_eq!(of("", r#"{"type":"web_fetch_20250910","name":"web_fetch"}"#), CONTEXT_MOST);
+    assert!(of(&source("document", "text/plain"), "") < 1_000, "what is text has no more tokens than bytes");
+}
+
 #[test]
 fn every_word_is_found_at_the_beginning_of_a_string_and_nowhere_else() {
     let elsewhere = [
@@ -37,6 +57,10 @@ fn every_word_is_found_at_the_beginning_of_a_string_and_nowhere_else() {
         "image_generation",
         "file_url",
         "pmpt_1",
+        "web_fetch_20250910",
+        "code_execution_20250825",
+        "application/pdf",
+        "application\\/pdf",
     ];
     for word in elsewhere {
         assert_eq!(
@@ -45,7 +69,7 @@ fn every_word_is_found_at_the_beginning_of_a_string_and_nowhere_else() {
         );
         assert_eq!(Words::of(format!("[\"a {word}\"]").as_bytes()), Words::default(), "{word}");
     }
-    for word in ["image_url", "file_data", "input_image"] {
+    for word in ["image", "image_url", "file_data", "input_image"] {
         let body = format!("[\"{word}\",\"{word}\"]");
         assert_eq!(Words::of(body.as_bytes()), Words { pictures: 2, ..Words::default() });
     }

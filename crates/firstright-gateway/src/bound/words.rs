@@ -34,21 +34,27 @@ impl Words {
     fn read(&mut self, rest: &[u8]) {
         let is = |word: &[u8]| rest.starts_with(word);
         match rest.first() {
-            Some(b'a') => self.sound |= is(b"audio\""),
-            Some(b'c') => self.elsewhere |= is(b"code_interpreter") || is(b"computer_use"),
+            Some(b'a') => {
+                self.sound |= is(b"audio\"");
+                // A page of a document takes fewer bytes than tokens. A stroke can be escaped.
+                self.elsewhere |= is(b"application/pdf\"") || is(b"application\\");
+            }
+            Some(b'c') => {
+                self.elsewhere |= is(b"code_interpreter") || is(b"code_execution") || is(b"computer_use");
+            }
             Some(b'f') => {
                 self.elsewhere |= is(b"file_search") || is(b"file_url\"");
                 self.pictures += u64::from(is(b"file_data\""));
             }
             Some(b'i') => {
                 self.elsewhere |= is(b"image_generation\"");
-                self.pictures += u64::from(is(b"image_url\"") || is(b"input_image\""));
+                self.pictures += u64::from(is(b"image\"") || is(b"image_url\"") || is(b"input_image\""));
                 self.sound |= is(b"input_audio\"");
             }
             Some(b'm') => self.elsewhere |= is(b"mcp\""),
             Some(b'p') => self.elsewhere |= is(b"pmpt_"),
             Some(b'u') => self.url |= is(b"url\""),
-            Some(b'w') => self.elsewhere |= is(b"web_search"),
+            Some(b'w') => self.elsewhere |= is(b"web_search") || is(b"web_fetch"),
             _ => {}
         }
     }

@@ -79,7 +79,8 @@ pub(super) const OUTCOMES: [&str; 5] = ["ok", "refused", "failed", "cut", "aband
 pub(super) fn outcome(status: u16, ending: Option<Ending>) -> usize {
     match (ending, status) {
         (Some(Ending::Cut | Ending::Lost), _) => 3,
-        (Some(Ending::Abandoned), _) | (None, 0) => 4,
+        // One that we give up ourselves, for want of files or memory, has been told so.
+        (Some(Ending::Abandoned), 0..400) | (None, 0) => 4,
         (_, 200..400) => 0,
         (_, 400..500) => 1,
         (_, _) => 2,

@@ -15,7 +15,7 @@ use super::json::{Object, number};
 use super::line::rfc3339;
 use super::prometheus::{decimal, text};
 use super::trace::{Context, hex_text};
-use super::{Telemetry, Trail};
+use super::{Telemetry, Trail, codes};
 use crate::homes::HomeBook;
 use crate::keys::Keys;
 use crate::listen::BodyLimits;
@@ -239,4 +239,20 @@ fn a_request_is_counted_once_and_costs_little() {
     assert_eq!(meters.in_flight.load(std::sync::atomic::Ordering::Relaxed), 0);
     let (_, of) = &telemetry.meters.tenants()[0];
     assert_eq!((of.tokens[0].get(), of.tokens[4].get()), (10 * u64::from(MANY), 20 * u64::from(MANY)));
+}
+
+#[test]
+fn what_we_give_up_ourselves_is_not_told_of_a_client_that_left() {
+    for (status, ending, outcome) in [
+        (200, Some(Ending::Complete), "ok"),
+        (200, Some(Ending::Abandoned), "abandoned"),
+        (0, Some(Ending::Abandoned), "abandoned"),
+        (0, None, "abandoned"),
+        (503, Some(Ending::Abandoned), "failed"),
+        (502, Some(Ending::Cut), "cut"),
+        (429, None, "refused"),
+        (502, None, "failed"),
+    ] {
+        assert_eq!(codes::OUTCOMES[codes::outcome(status, ending)], outcome, "{status} {ending:?}");
+    }
 }

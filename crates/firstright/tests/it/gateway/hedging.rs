@@ -135,7 +135,7 @@ fn an_answer_in_time_is_alone() {
 #[test]
 fn an_answer_that_comes_first_after_all_ends_the_second_attempt() {
     let world = world_where("open", SOON, &[]);
-    world.fault("azure", None, slow(400));
+    world.fault("azure", None, slow(1_000));
     world.fault("oracle", None, slow(FOR_EVER));
     let reply = world.chat("open", &ask("gpt-4o"));
     assert_eq!((reply.status, reply.deployment()), (200, "azure-ptu"));
@@ -177,7 +177,7 @@ fn a_holder_that_serves_is_not_left_for_being_late() {
     let one = ("id = \"azure-payg\"\nmodel = \"gpt-4o\"", "id = \"azure-payg\"\nmodel = \"gpt-4o-mini\"");
     for (changes, second) in [(&[one][..], None), (&[], Some("azure-payg"))] {
         let world = world_where("chat", SOON, changes);
-        world.fault("azure", Some("four-o-ptu"), slow(400));
+        world.fault("azure", Some("four-o-ptu"), slow(1_000));
         let reply = world.chat("chat", &ask("gpt-4o"));
         assert_eq!((reply.status, reply.deployment()), (200, second.unwrap_or("azure-ptu")));
         assert_eq!(world.cloud("oracle").counters().requests + world.cloud("nordic").counters().requests, 0);
@@ -342,8 +342,8 @@ fn with_failing(clouds_after: &[(&str, Duration)]) -> World {
 #[test]
 fn a_first_attempt_that_fails_leaves_the_call_to_the_second() {
     // The second has not answered when the first fails.
-    let world = with_failing(&[("azure", Duration::from_millis(500))]);
-    world.fault("oracle", None, slow(1_000));
+    let world = with_failing(&[("azure", Duration::from_millis(2_000))]);
+    world.fault("oracle", None, slow(2_000));
     let reply = world.chat("open", &ask("gpt-4o"));
     assert_eq!((reply.status, reply.deployment()), (200, "oracle-gpt-4o"), "{}", reply.text());
     assert_eq!(world.cloud("nordic").counters().requests, 0, "nobody else is asked");
@@ -357,7 +357,7 @@ fn a_first_attempt_that_fails_leaves_the_call_to_the_second() {
 #[test]
 fn a_second_attempt_that_fails_leaves_the_call_to_the_first() {
     let world = with_failing(&[("oracle", Duration::ZERO)]);
-    world.fault("azure", None, slow(400));
+    world.fault("azure", None, slow(1_000));
     let reply = world.chat("open", &ask("gpt-4o"));
     assert_eq!((reply.status, reply.deployment()), (200, "azure-ptu"), "{}", reply.text());
     assert_eq!(world.cloud("nordic").counters().requests, 0, "nobody else is asked");
@@ -369,7 +369,7 @@ fn a_second_attempt_that_fails_leaves_the_call_to_the_first() {
 #[test]
 fn when_both_attempts_fail_the_call_is_decided_anew() {
     let after = |millis| Duration::from_millis(millis);
-    let world = with_failing(&[("azure", after(600)), ("oracle", after(1_200))]);
+    let world = with_failing(&[("azure", after(2_000)), ("oracle", after(3_000))]);
     let reply = world.chat("open", &ask("gpt-4o"));
     assert_eq!((reply.status, reply.deployment()), (200, "nordic-gpt-4o"), "{}", reply.text());
     let book = audited(world);
