@@ -13,9 +13,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use firstright_core::fact::Ending;
 use firstright_core::usage::{Tier, Usage};
-use firstright_core::world::ProviderId;
+use firstright_core::world::DeploymentId;
 use firstright_wire::openai::batch::{Standing, Sum};
 use firstright_wire::openai::lines::{Line, Splitter};
 use firstright_wire::openai::request::BadRequest;
@@ -109,9 +110,9 @@ fn has_ended(status: &str) -> bool {
 pub(crate) fn follow(
     pending: Pending,
     open: OpenCall,
-    (endpoint, provider): (Endpoint, ProviderId),
+    (deployment, endpoint): (DeploymentId, Endpoint),
     client: Client,
-    setup: Arc<Setup>,
+    setups: Arc<ArcSwap<Setup>>,
 ) -> Option<OpenCall> {
     if FOLLOWED.get() >= MAX_FOLLOWED {
         return Some(open);
@@ -119,7 +120,7 @@ pub(crate) fn follow(
     FOLLOWED.set(FOLLOWED.get() + 1);
     tokio::task::spawn_local(async move {
         let _place = Place;
-        let follow = Follow { pending, endpoint, provider, client, setup };
+        let follow = Follow { pending, deployment, endpoint, client, setups };
         follow.to_its_end(open).await;
     });
     None
@@ -136,10 +137,12 @@ impl Drop for Place {
 
 struct Follow {
     pending: Pending,
+    deployment: DeploymentId,
+    /// As it was when it began.
     endpoint: Endpoint,
-    provider: ProviderId,
     client: Client,
-    setup: Arc<Setup>,
+    /// The configuration in force: a key that is changed while a job runs is needed at its end.
+    setups: Arc<ArcSwap<Setup>>,
 }
 
 impl Follow {
@@ -180,7 +183,9 @@ impl Follow {
             Some(usage) => Some(usage),
             None => self.sum_of(ran.output_file.as_deref()).await,
         };
-        let model = model.and_then(|name| self.setup.model_at(self.provider, &name));
+        let setup = self.setups.load();
+        let provider = setup.world.deployment(self.deployment).provider;
+        let model = model.and_then(|name| setup.model_at(provider, &name));
         open.requests = usage.map_or(1, |usage| usage.requests.max(1));
         // A price that depends on what nobody tells, or on what cannot be, is not known.
         let is_told = model.is_some() && usage.is_some_and(|usage| open.believes(&usage));
@@ -203,10 +208,30 @@ impl Follow {
     }
 
     async fn get(&self, suffix: &str) -> Option<upstream::Response> {
-        let path = self.endpoint.path(Operation::Store, suffix, None).ok()?;
-        let mut head = self.endpoint.head(Verb::Get, &path).ok()?;
-        self.endpoint.authorise(&self.client, &mut head, &[]).await.ok()?;
-        self.client.send(&self.endpoint.target, head, Vec::new(), &self.setup.budgets).await.ok()
+        let setup = self.setups.load_full();
+        let endpoint = self.endpoint_in(&setup);
+        let path = endpoint.path(Operation::Store, suffix, None).ok()?;
+        let mut renewed = false;
+        loop {
+            let mut head = endpoint.head(Verb::Get, &path).ok()?;
+            let used = endpoint.authorise(&self.client, &mut head, &[]).await.ok()?;
+            let response = self.client.send(&endpoint.target, head, Vec::new(), &setup.budgets).await.ok()?;
+            let is_refused = !renewed && endpoint.renew(used, response.status, &response.headers);
+            if !is_refused {
+                return Some(response);
+            }
+            renewed = true;
+        }
+    }
+
+    /// As it is configured now, if it still leads to the same place: what is followed lives there and nowhere else.
+    fn endpoint_in<'s>(&'s self, setup: &'s Setup) -> &'s Endpoint {
+        let now = setup.endpoints.get(self.deployment.index()).and_then(Option::as_ref);
+        let is_there = |now: &&Endpoint| {
+            let (now, then) = (&now.target, &self.endpoint.target);
+            (now.authority(), now.is_tls()) == (then.authority(), then.is_tls())
+        };
+        now.filter(is_there).unwrap_or(&self.endpoint)
     }
 
     /// The content of a file, if there is one.
@@ -309,7 +334,13 @@ impl Look {
             },
             Kind::Batch => {
                 let did_nothing = stated.completed.map_or(may_be_nothing, |completed| completed == 0);
-                if stated.usage == Reading::Absent && stated.output_file.is_none() && did_nothing {
+                // Some say `null` of what was never begun, and some that it used nothing.
+                let tells_nothing = match stated.usage {
+                    Reading::Absent => true,
+                    Reading::Sound(usage) => usage.total_input() == 0 && usage.total_output() == 0,
+                    Reading::Hostile(_) => false,
+                };
+                if tells_nothing && stated.output_file.is_none() && did_nothing {
                     return Some(Look::Ended(End { usage: Some(Usage::default()), tier: Tier::Default }));
                 }
                 let usage = usage_of(stated.usage).filter(|usage| usage.tokens() > 0);
@@ -401,6 +432,13 @@ mod tests {
         let nothing = Some(Look::Ended(End { usage: Some(Usage::default()), tier: Tier::Default }));
         assert_eq!(read(r#"{"status":"failed","input_file_id":"file-a"}"#), nothing);
         assert_eq!(read(r#"{"status":"completed","request_counts":{"completed":0}}"#), nothing);
+        let zeros = r#""usage":{"input_tokens":0,"output_tokens":0,"total_tokens":0}"#;
+        assert_eq!(
+            read(&format!(r#"{{"status":"failed","request_counts":{{"completed":0}},{zeros}}}"#)),
+            nothing
+        );
+        let hostile = read(r#"{"status":"failed","usage":{"input_tokens":-1,"output_tokens":0}}"#);
+        assert!(matches!(hostile, Some(Look::Ran(Ran { usage: None, .. }))), "{hostile:?}");
         let stopped = read(r#"{"status":"cancelled","request_counts":{"completed":3}}"#);
         assert!(matches!(stopped, Some(Look::Ran(Ran { usage: None, .. }))), "{stopped:?}");
     }

@@ -37,8 +37,9 @@ const MAX_READINGS: u32 = 64;
 pub struct Gateway {
     /// The decisions.
     engine: Arc<Engine>,
-    /// The configuration in force. Each request takes it once, at its start, and sees no other.
-    setup: ArcSwap<Setup>,
+    /// The configuration in force. Each request takes it once, at its start, and sees no other. What is followed for hours
+    /// looks each time.
+    setup: Arc<ArcSwap<Setup>>,
     /// Whether new work is wanted.
     ready: Readiness,
     /// What is told of requests.
@@ -80,7 +81,7 @@ impl Gateway {
         let telemetry = Arc::new(Telemetry::new(&setup, Arc::clone(&bodies)));
         Gateway {
             engine,
-            setup: ArcSwap::from_pointee(setup),
+            setup: Arc::new(ArcSwap::from_pointee(setup)),
             ready: Readiness::default(),
             telemetry,
             answers,
@@ -97,6 +98,11 @@ impl Gateway {
     /// The configuration in force.
     pub fn setup(&self) -> Arc<Setup> {
         self.setup.load_full()
+    }
+
+    /// Where the configuration in force is found.
+    pub(crate) fn in_force(&self) -> Arc<ArcSwap<Setup>> {
+        Arc::clone(&self.setup)
     }
 
     /// Whether new work is wanted.

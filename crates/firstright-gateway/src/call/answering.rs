@@ -95,10 +95,10 @@ impl Handling<'_> {
     fn later(&self, client: &Client, asked: &Asked<'_>, placed: &Placed, heard: &Heard) -> Option<Later> {
         let in_background = matches!(&asked.content, Content::Json(peek) if peek.pins.background);
         let endpoint = self.endpoint(placed).filter(|_| in_background && heard.is_plain())?.into_owned();
-        let (client, setup) = (client.clone(), self.newest());
-        let there = (endpoint, setup.world.deployment(placed.deployment).provider);
+        let (client, setups) = (client.clone(), self.gateway.in_force());
+        let there = (placed.deployment, endpoint);
         Some(Box::new(move |open, beginning| match Pending::of_stream(beginning) {
-            Some(pending) => follow::follow(pending, open, there, client, setup),
+            Some(pending) => follow::follow(pending, open, there, client, setups),
             None => Some(open),
         }))
     }
@@ -116,9 +116,8 @@ impl Handling<'_> {
     ) -> u64 {
         let pending = Pending::of(asked.route.operation, &asked.suffix, body).filter(|_| heard.is_plain());
         if let (Some(pending), Some(endpoint)) = (pending, self.endpoint(placed)) {
-            let setup = self.newest();
-            let provider = setup.world.deployment(placed.deployment).provider;
-            match follow::follow(pending, open, (endpoint.into_owned(), provider), client.clone(), setup) {
+            let there = (placed.deployment, endpoint.into_owned());
+            match follow::follow(pending, open, there, client.clone(), self.gateway.in_force()) {
                 None => return placed.record,
                 Some(given_back) => open = given_back,
             }

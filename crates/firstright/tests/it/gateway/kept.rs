@@ -111,6 +111,29 @@ fn what_nobody_tells_is_unpriced() {
     assert_eq!((usage, cost), (Usage::default(), Some(Money::ZERO)));
 }
 
+/// A key that is changed while a batch runs is the one that is needed at its end.
+#[test]
+fn a_batch_is_followed_with_the_key_that_holds() {
+    let going = r#"{"id":"batch_1","status":"in_progress"}"#;
+    let ended = r#"{"id":"batch_1","status":"completed","model":"gpt-4o","usage":{"input_tokens":5,"output_tokens":5}}"#;
+    let recorder = Recorder::answering_in_turn([going, going, ended].map(answer).to_vec());
+    let world = keeping_under(&recorder, &[]);
+    let headers = "x-firstright-home: azure\r\n";
+    assert_eq!(world.post("open", "/v1/batches", headers, b"{}").status, 200);
+    let config = world.folder.0.join("firstright.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let key = world.folder.write("new.key", "the-new-key");
+    let store = "id = \"azure-store\"\n";
+    std::fs::write(&config, text.replacen(store, &format!("{store}key = {{ file = {key:?} }}\n"), 1))
+        .unwrap();
+    world.plane.operating.reloader.clone().unwrap().reload().unwrap();
+    until("it is settled", || world.open_calls() == 0);
+    let requests = recorder.requests();
+    assert!(!requests[0].0.contains("the-new-key"), "{}", requests[0].0);
+    assert!(requests.last().unwrap().0.contains("the-new-key"), "{}", requests.last().unwrap().0);
+    world.stop();
+}
+
 #[test]
 fn a_job_costs_what_it_was_trained_on() {
     let begun = r#"{"id":"ftjob-1","status":"validating_files","model":"gpt-4o-mini"}"#;
