@@ -155,11 +155,12 @@ impl Homes {
         if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[\"".contains(byte)) {
             return self.stranger_under(name.as_bytes(), text, unsigned);
         }
-        // A list's items are fields of their own (`file_ids[]`), and so are an object's members (`video[id]`).
-        let mut words = name.split(['[', ']']).filter(|word| !word.is_empty());
+        // A list's items are fields of their own (`file_ids[]`), and so are an object's members (`video[id]`, `video.id`).
+        let mut words = name.split(['[', ']', '.']).filter(|word| !word.is_empty());
+        let told = text.trim_ascii_start();
         let is_id = words.any(|word| match key_of(word.as_bytes(), true) {
-            Key::Id => begins_an_id(text),
-            Key::Model => text.starts_with(FINE_TUNED),
+            Key::Id => begins_an_id(told),
+            Key::Model => told.starts_with(FINE_TUNED),
             Key::Sealed | Key::Other | Key::Foreign | Key::Annotations => false,
         });
         (is_id && unsigned.ends.binary_search(&text.len()).is_err()).then(|| name.to_owned())

@@ -156,6 +156,7 @@ fn a_field_of_a_form_is_read_by_its_name() {
         ("file_id", "file-b", Some("file_id")),
         ("file_ids[]", "file-b", Some("file_ids[]")),
         ("video[id]", "video_b", Some("video[id]")),
+        ("video.id", "\r\n video_b", Some("video.id")),
         ("prompt", "file-b", None),
         ("input_reference", r#"{"file_id":"file-b"}"#, Some("file_id")),
         ("file_ids", r#" ["file-b"]"#, Some("file_ids")),

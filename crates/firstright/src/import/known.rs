@@ -141,9 +141,15 @@ const OWNERS: [(&str, &str); 21] = [
     ("nvidia.com", "nvidia"),
 ];
 
+/// What a cloud calls what its customers run: virtual machines, load balancers and gateways, with a server of their own behind.
+const RENTED: [&str; 5] = ["cloudapp", "compute", "compute-1", "elb", "execute-api"];
+
 /// Whose a host is, with or without its port, if its name says so.
 pub fn owner(host: &str) -> Option<&'static str> {
     let host = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
+    if host.split('.').any(|label| RENTED.contains(&label)) {
+        return None;
+    }
     let within = |domain: &str| {
         host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };

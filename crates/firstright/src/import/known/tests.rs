@@ -18,6 +18,11 @@ fn a_host_is_its_domains_and_no_lookalikes() {
         ("api.groq.com", Some("groq")),
         ("bedrock-mantle.us-east-1.api.aws", Some("amazon")),
         ("inference.generativeai.us-chicago-1.oci.oraclecloud.com", Some("oracle")),
+        // A customer's own, at a cloud.
+        ("llm.eastus.cloudapp.azure.com", None),
+        ("vllm-1234.elb.us-east-1.amazonaws.com", None),
+        ("ec2-1-2-3-4.eu-west-1.compute.amazonaws.com", None),
+        ("abc.execute-api.us-east-1.amazonaws.com", None),
         ("notgroq.com", None),
         ("api.groq.com.example", None),
         ("10.0.0.7:8000", None),
