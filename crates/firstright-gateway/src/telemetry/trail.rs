@@ -297,9 +297,11 @@ impl Story {
         self.attempts.len().saturating_sub(1)
     }
 
-    /// The attempt that was answered, or the last if none was.
+    /// The attempt that was answered, or the last if none was. One that was given up is not meant: what the other of the
+    /// two was refused is the answer.
     pub(super) fn served(&self) -> Option<&Attempted> {
-        self.served.map_or_else(|| self.attempts.last(), |nth| self.attempts.get(nth))
+        let last = || self.attempts.iter().rfind(|attempt| !attempt.given_up);
+        self.served.map_or_else(last, |nth| self.attempts.get(nth))
     }
 
     /// Was it tried a second time beside the first attempt?

@@ -302,8 +302,8 @@ fn a_client_that_leaves_during_a_race_leaves_nothing_open() {
     assert_eq!((book.settled().count(), second_attempts(&book).len()), (4, 2));
 }
 
-/// A provider that answers every request with an error, after so long.
-fn failing(after: Duration) -> SocketAddr {
+/// A provider that answers every request with this status, which is an error, after so long.
+fn failing(after: Duration, status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answer = move |stream: TcpStream| {
@@ -314,7 +314,8 @@ fn failing(after: Duration) -> SocketAddr {
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
         thread::park_timeout(after);
-        let _ = writer.write_all(b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+        let rest = "content-length: 2\r\nconnection: close\r\n\r\n{}";
+        let _ = writer.write_all(format!("HTTP/1.1 {status}\r\n{rest}").as_bytes());
     };
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -324,19 +325,42 @@ fn failing(after: Duration) -> SocketAddr {
     address
 }
 
-/// A world in which some clouds are such providers.
+/// A world in which some clouds are such providers, of a server's errors.
 fn with_failing(clouds_after: &[(&str, Duration)]) -> World {
+    with_answering(clouds_after, "500 Oops", "")
+}
+
+/// The same of that status. `behind` is more of the configuration.
+fn with_answering(clouds_after: &[(&str, Duration)], status: &'static str, behind: &str) -> World {
     let (from, to) = hedges("open", SOON);
     let folder = Folder::new();
     let clouds = world::clouds(|_| {});
     let others: Vec<(&str, SocketAddr)> =
-        clouds_after.iter().map(|(name, after)| (*name, failing(*after))).collect();
+        clouds_after.iter().map(|(name, after)| (*name, failing(*after, status))).collect();
     let address = |name: &str| {
         let other = others.iter().find(|(cloud, _)| *cloud == name).map(|(_, address)| *address);
         other.unwrap_or_else(|| clouds.cloud(name).unwrap().address)
     };
-    let config = configure_at(&folder, &clouds, address, &law(&[(&from, &to)]), "");
+    let config = configure_at(&folder, &clouds, address, &law(&[(&from, &to)]), behind);
     World::serve(folder, clouds, &config)
+}
+
+#[test]
+fn what_the_first_attempt_refuses_as_such_is_its_refusal_and_nobody_elses() {
+    let logged = "[telemetry]\naccess-log = \"file\"\naccess-log-file = \"access.log\"";
+    let world = with_answering(&[("azure", Duration::from_millis(2_000))], "400 No", logged);
+    world.fault("oracle", None, slow(FOR_EVER));
+    let reply = world.chat("open", &ask("gpt-4o"));
+    assert_eq!((reply.status, reply.deployment()), (400, "azure-ptu"), "{}", reply.text());
+    until("the second attempt is given up", || world.cloud("oracle").counters().abandoned == 1);
+    let read = || std::fs::read_to_string(world.folder.0.join("access.log")).unwrap();
+    until("its line is written", || read().lines().count() == 1);
+    let line: Value = serde_json::from_str(read().trim()).unwrap();
+    let told = (&line["deployment"], &line["attempts"], &line["hedged"]);
+    assert_eq!(told, (&json!("azure-ptu"), &json!(2), &json!(true)), "{line}");
+    let book = audited(world);
+    let [(second, _)] = second_attempts(&book)[..] else { panic!("one second attempt") };
+    assert_eq!(endings(&book), [(second, Ending::Abandoned)]);
 }
 
 #[test]
