@@ -256,6 +256,34 @@ fn an_address_may_come_from_the_environment_and_a_secret_may_not() {
     assert!(!plan::config(&import.plan).contains("canary"));
 }
 
+/// What an import cannot know it does not claim.
+#[test]
+fn a_serving_mode_that_is_not_known_is_to_be_written() {
+    let entry = |mode: &str| {
+        format!(
+            "model_list:\n- {{model_name: m, litellm_params: {{model: oci/cohere.command-a-03-2025, oci_serving_mode: {mode}, \
+             oci_endpoint_id: ocid1.generativeaiendpoint.x}}}}\n"
+        )
+    };
+    let variable = |name: &str| (name == "MODE").then(|| "DEDICATED".to_string());
+    for (mode, written, told) in [
+        ("DEDICATED", true, "`name` is the endpoint's OCID"),
+        ("ON_DEMAND", false, "on demand, as every name"),
+        ("os.environ/MODE", true, "`name` is the endpoint's OCID"),
+        ("os.environ/GONE", false, "taken for on demand"),
+        ("dedicated", false, "taken for on demand"),
+    ] {
+        let path = std::env::temp_dir().join(format!("firstright-mode-{}.yaml", std::process::id()));
+        std::fs::write(&path, entry(mode)).unwrap();
+        let import = litellm::import(std::slice::from_ref(&path), &variable, TODAY.to_string());
+        std::fs::remove_file(&path).unwrap();
+        let import = import.unwrap();
+        assert!(import.report.text().contains(told), "{mode}: {}", import.report.text());
+        let config = plan::config(&import.plan);
+        assert_eq!(config.contains("name = \"ocid1.generativeaiendpoint.x\""), written, "{mode}: {config}");
+    }
+}
+
 #[test]
 fn what_includes_itself_is_an_error() {
     let why = of_text("loop", "include: [source.yaml]\n", litellm).unwrap_err();

@@ -232,6 +232,11 @@ fn vertex(
     if name.starts_with("claude") {
         return Err("Anthropic's models at Google are not in its OpenAI-compatible endpoint".to_string());
     }
+    if name.starts_with("multimodalembedding") {
+        return Err(
+            "Google's vectors of pictures are asked for in a language that is not spoken here".to_string()
+        );
+    }
     let domain = if location == "global" { String::new() } else { format!("{location}-") };
     let base =
         format!("https://{domain}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}");
@@ -304,9 +309,22 @@ fn dedicated(
     import: &mut Import,
 ) -> Option<String> {
     let mode = item.param("oci_serving_mode")?;
-    if mode.text() != Some("DEDICATED") {
-        import.report.exact(mode, "on demand, as every name is that is no endpoint's OCID");
-        return None;
+    let said = match reference(mode) {
+        Some(variable) => environment(variable),
+        None => mode.text().map(str::to_string),
+    };
+    match said.as_deref() {
+        Some("DEDICATED") => {}
+        Some("ON_DEMAND") => {
+            import.report.exact(mode, "on demand, as every name is that is no endpoint's OCID");
+            return None;
+        }
+        _ => {
+            let told = "neither `ON_DEMAND` nor `DEDICATED` here, and taken for on demand: of a dedicated endpoint write the OCID \
+                        as `name`";
+            import.report.manual(mode, told);
+            return None;
+        }
     }
     let node = item.param("oci_endpoint_id");
     let text = match node.map(|node| (node, reference(node))) {
