@@ -70,7 +70,7 @@ pub(crate) struct Unsigned<'a> {
     path_signed: bool,
     /// One that the query names was.
     query_signed: bool,
-    /// Where the body names one that was not, where tenants share.
+    /// Where the body or the query names one that was not, where tenants share.
     stranger: Option<String>,
     /// What the lines of a batch's file ask for.
     lines: Option<Lines>,
@@ -214,6 +214,8 @@ impl Handling<'_> {
         });
         let query = parts.uri.query().and_then(sent_query);
         let of_query = query.as_ref().map(|query| read(query.as_bytes())).unwrap_or_default();
+        let in_query = || self.setup.homes.stranger_in_query(query.as_deref()?, &of_query);
+        let stranger = of_body.stranger.or_else(in_query);
         let mut home = named_home(&self.setup.world, parts)?;
         let tags = || of_suffix.homes.iter().chain(&of_query.homes).chain(&of_body.homes);
         let signed = tags().next().is_some();
@@ -242,7 +244,7 @@ impl Handling<'_> {
             signed,
             path_signed,
             query_signed: !of_query.homes.is_empty(),
-            stranger: of_body.stranger,
+            stranger,
             lines: of_body.lines,
         })
     }

@@ -50,6 +50,11 @@ impl HomeBook {
         if self.is_alone_tenant() { None } else { self.homes.stranger_in_field(name, text, unsigned) }
     }
 
+    /// The same of a query.
+    pub(crate) fn stranger_in_query(&self, query: &str, unsigned: &Unsigned) -> Option<String> {
+        if self.is_alone_tenant() { None } else { self.homes.stranger_in_query(query, unsigned) }
+    }
+
     /// The same of a line of a batch, also where there is one tenant only: another provider may have given it out.
     pub(crate) fn stranger_in_line(&self, text: &[u8], unsigned: &Unsigned) -> Option<String> {
         self.homes.stranger(text, unsigned)

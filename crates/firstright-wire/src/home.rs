@@ -163,7 +163,29 @@ impl Homes {
             Key::Model => told.starts_with(FINE_TUNED),
             Key::Sealed | Key::Other | Key::Foreign | Key::Annotations => false,
         });
-        (is_id && unsigned.ends.binary_search(&text.len()).is_err()).then(|| name.to_owned())
+        let is_signed = unsigned.ends.binary_search(&text.len()).is_ok() && is_one(text);
+        (is_id && !is_signed).then(|| name.to_owned())
+    }
+
+    /// The same in a query: which of its names has an id that is not signed. A letter of one that is written as `%6d` hides it.
+    #[must_use]
+    pub fn stranger_in_query(&self, query: &str, unsigned: &Unsigned) -> Option<String> {
+        let mut end = 0;
+        query.split('&').find_map(|pair| {
+            end += pair.len();
+            let at = unsigned.ends.binary_search(&end);
+            end += 1;
+            let (name, value) = pair.split_once('=')?;
+            let is_signed = at.is_ok() && is_one(value.as_bytes());
+            // `file_ids[]` may be `file_ids%5B%5D`.
+            let mut words = name.split(['[', ']', '.', '%']);
+            let is_id = words.any(|word| match key_of(word.as_bytes(), true) {
+                Key::Id => begins_an_id(value.as_bytes()) || value.contains('%'),
+                Key::Model => value.as_bytes().starts_with(FINE_TUNED),
+                Key::Sealed | Key::Other | Key::Foreign | Key::Annotations => false,
+            });
+            (is_id && !is_signed).then(|| name.to_owned())
+        })
     }
 
     fn stranger_under(&self, name: &[u8], text: &[u8], unsigned: &Unsigned) -> Option<String> {
@@ -294,6 +316,11 @@ fn key_of(name: &[u8], is_reading: bool) -> Key {
         _ if name.ends_with(b"_id") || name.ends_with(b"_ids") => Key::Id,
         _ => Key::Other,
     }
+}
+
+/// Is it one id, so that its signature is for all of it?
+fn is_one(text: &[u8]) -> bool {
+    !text.iter().any(|byte| matches!(byte, b'"' | b'\n' | b'=' | b'/'))
 }
 
 fn begins_an_id(start: &[u8]) -> bool {

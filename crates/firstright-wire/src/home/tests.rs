@@ -148,6 +148,26 @@ fn an_id_that_is_not_signed_is_a_stranger() {
 }
 
 #[test]
+fn a_query_names_no_strangers() {
+    let own = signed(r#"{"id":"rtc_a"}"#).split('"').nth(3).unwrap().to_string();
+    let model = signed(r#"{"id":"ft:gpt-4o:acme::x"}"#).split('"').nth(3).unwrap().to_string();
+    for (query, stranger) in [
+        (format!("model={model}&call_id={own}"), None),
+        (format!("call_id={own}&limit=2"), None),
+        ("call_id=rtc_b".to_string(), Some("call_id")),
+        (format!("call_id={own}&call_id=rtc_b"), Some("call_id")),
+        (format!("call_id=rtc_b/{own}"), Some("call_id")),
+        (format!("model=ft:gpt-4o:theirs::x&call_id={own}"), Some("model")),
+        ("call_id=%72tc_b".to_string(), Some("call_id")),
+        ("file_ids%5B%5D=file-b".to_string(), Some("file_ids%5B%5D")),
+        ("after=file-b&model=gpt-4o&order".to_string(), None),
+    ] {
+        let unsigned = homes().unsign("t", query.as_bytes());
+        assert_eq!(homes().stranger_in_query(&query, &unsigned).as_deref(), stranger, "{query}");
+    }
+}
+
+#[test]
 fn a_field_of_a_form_is_read_by_its_name() {
     let own = signed(r#"{"id":"file-a"}"#).split('"').nth(3).unwrap().to_string();
     let model = signed(r#"{"id":"ft:gpt-4o:acme::x"}"#).split('"').nth(3).unwrap().to_string();
@@ -155,6 +175,8 @@ fn a_field_of_a_form_is_read_by_its_name() {
         ("file_id", own.as_str(), None),
         ("file_id", "file-b", Some("file_id")),
         ("file_ids[]", "file-b", Some("file_ids[]")),
+        ("file_id", &format!("file-b/{own}"), Some("file_id")),
+        ("file_id", &format!("file-b\r\n{own}"), Some("file_id")),
         ("video[id]", "video_b", Some("video[id]")),
         ("video.id", "\r\n video_b", Some("video.id")),
         ("prompt", "file-b", None),

@@ -294,6 +294,17 @@ fn what_a_form_says_beside_a_batch() {
         let (status, text) = send(address, "POST", "/v1/skills", &headers, &field(id));
         assert_eq!(status, wanted, "{text}");
     }
+    // A query names what it was given too: whose call is listened to, which run's messages are read.
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (path, more) in [
+        ("/v1/realtime?model=gpt-4o&call_id=rtc_theirs".to_string(), upgrade),
+        (format!("/v1/threads/{here}/messages?run_id=run_theirs"), ""),
+        (format!("/v1/realtime?model=ft:gpt-4o:theirs::x&call_id={here}"), upgrade),
+    ] {
+        let (status, text) = send(address, "GET", &path, &(bearer("open") + more), "");
+        assert!((400..500).contains(&status) && text.contains("home_unknown"), "{path}: {status} {text}");
+    }
     // A fine-tuned model lives at its provider too.
     let own = ask("ft:gpt-4o:theirs::x").to_string();
     let (status, text) = send(address, "POST", "/v1/chat/completions", &bearer("open"), &own);
