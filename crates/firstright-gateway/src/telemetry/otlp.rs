@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -64,14 +64,22 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Lays down a request, unless there is no room.
+    /// Lays down a request, unless there is no room. What is told of it is put together before others are kept waiting.
     pub(super) fn push(&self, ended: impl FnOnce() -> Ended) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MAX_WAITING {
-            waiting.push_back(ended());
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let has_room = |waiting: &VecDeque<Ended>| waiting.len() < MAX_WAITING;
+        let is_wanted = has_room(&self.lock());
+        let ended = is_wanted.then(ended);
+        let mut waiting = self.lock();
+        match ended.filter(|_| has_room(&waiting)) {
+            Some(ended) => waiting.push_back(ended),
+            None => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Ended>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests that were not handed over.
@@ -85,15 +93,14 @@ impl Queue {
     }
 
     fn take(&self) -> Vec<Ended> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         let many = waiting.len().min(MAX_BATCH);
         waiting.drain(..many).collect()
     }
 
     /// Drops what still waits; gives how many.
     fn give_up(&self) -> u64 {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let many = waiting.drain(..).count() as u64;
+        let many = self.lock().drain(..).count() as u64;
         self.dropped.fetch_add(many, Ordering::Relaxed);
         many
     }

@@ -270,3 +270,14 @@ fn a_collector_may_name_a_time_in_seconds_or_as_a_date() {
     assert_eq!(named(&[(header::RETRY_AFTER, "soon"), (header::DATE, now)]), None);
     assert_eq!(named(&[]), None);
 }
+
+#[test]
+fn nobody_waits_while_a_request_is_put_into_words() {
+    let queue = queue();
+    queue.push(|| {
+        assert!(queue.waiting.try_lock().is_ok(), "the queue is free");
+        Ended(Vec::new())
+    });
+    push(&queue, MAX_WAITING);
+    assert_eq!((queue.take().len(), queue.dropped()), (MAX_BATCH, 1));
+}
