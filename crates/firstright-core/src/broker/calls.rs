@@ -79,6 +79,11 @@ impl Broker {
             Ruling::Placed { candidate, title, grounds, .. } => {
                 let place = candidate.place;
                 let reserved = open.need();
+                if let Some(spent) = spent(state, at, id) {
+                    self.end(id);
+                    refuse(out, id, Refusal::Failed, vec![spent]);
+                    return true;
+                }
                 let decision = serve(state, at, id, place, model, reserved, &plan);
                 out.extend(decision.map(|lease| Decision {
                     action: Action::Serve {
@@ -95,7 +100,7 @@ impl Broker {
             }
             Ruling::Soon { expected, grounds } => self.wait(at, id, &expected, true, grounds, out),
             Ruling::Full { expected, grounds } => {
-                if self.substitute(at, id, model, out) {
+                if spent(state, at, id).is_none() && self.substitute(at, id, model, out) {
                     return true;
                 }
                 self.wait(at, id, &expected, false, grounds, out)
@@ -371,6 +376,16 @@ pub(super) fn let_in(open: u32, class: Class) -> u32 {
         Class::Batch => 10,
     };
     u32::try_from(u64::from(open).saturating_mul(twentieths).div_ceil(20)).unwrap_or(u32::MAX)
+}
+
+/// Why a call whose last attempt failed by its provider's doing is not tried again now. It may have waited since that was
+/// allowed, and others have been tried again meanwhile.
+//= rights/choosing.md#CH-16
+fn spent(state: &mut State, at: Timestamp, id: CallId) -> Option<Ground> {
+    let open = state.calls.get(&id)?;
+    open.tried.last().filter(|tried| tried.failure.kind.is_theirs())?;
+    let (made, arrived) = state.retries.get_mut(open.call.tenant.index())?.allow(at).err()?;
+    Some(Ground::Retries(made, arrived))
 }
 
 /// Reserves at the place and opens the lease.
