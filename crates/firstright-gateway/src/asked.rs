@@ -317,7 +317,7 @@ impl Handling<'_> {
             let status = if route.names_one() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
             return Err(No::home_unknown(status, unsigned.stranger.clone()));
         }
-        if route.lists() && !homes.may_list() {
+        if (route.lists() || reads_the_account(route, &unsigned.body)) && !homes.may_list() {
             let message = "the provider's account is shared by several tenants, and its list would show what is not yours";
             let mut no = No::bad(StatusCode::FORBIDDEN, "list_not_isolated", message);
             no.kind = "permission_error";
@@ -409,6 +409,25 @@ fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
         return Err(No::bad_file(format!("failed to accept the batch: {message}")));
     }
     Ok(())
+}
+
+/// Does an eval's run take its lines from all that is kept in the provider's account, and not from a file or from the request?
+/// Source: OpenAI's specification, `EvalStoredCompletionsSource` and `EvalResponsesSource`.
+fn reads_the_account(route: &Route<'_>, body: &[u8]) -> bool {
+    if (route.verb, route.pattern) != (Verb::Post, "evals/{}/runs") {
+        return false;
+    }
+    // What is no object is for the provider to refuse.
+    let within = |outer: &[u8], name: &str| -> Vec<Vec<u8>> {
+        let found = request::members_named(outer, name).unwrap_or_default();
+        found.into_iter().map(<[u8]>::to_vec).collect()
+    };
+    let sources = within(body, "data_source").into_iter().flat_map(|one| within(&one, "source"));
+    let mut kinds = sources.flat_map(|one| within(&one, "type"));
+    kinds.any(|kind| {
+        let kind = serde_json::from_slice::<String>(&kind).unwrap_or_default();
+        !matches!(kind.as_str(), "file_content" | "file_id")
+    })
 }
 
 pub(crate) fn refused(bad: &BadRequest) -> No {

@@ -294,7 +294,22 @@ fn what_a_form_says_beside_a_batch() {
         let (status, text) = send(address, "POST", "/v1/skills", &headers, &field(id));
         assert_eq!(status, wanted, "{text}");
     }
-    // A query names what it was given too: whose call is listened to, which run's messages are read.
+    // A fine-tuned model lives at its provider too.
+    let own = ask("ft:gpt-4o:theirs::x").to_string();
+    let (status, text) = send(address, "POST", "/v1/chat/completions", &bearer("open"), &own);
+    assert!(status == 400 && text.contains("home_unknown"), "{status} {text}");
+    world.stop();
+}
+
+/// Threat 9: what a query names, and what an eval runs over.
+#[test]
+fn what_is_named_beside_a_body_is_the_callers_own() {
+    let recorder = answering(r#"{"id":"file-abc","object":"file"}"#);
+    let world = keeping(&recorder);
+    let address = world.plane.address();
+    let (_, text) = send(address, "POST", "/v1/vector_stores", &bearer("open"), "{}");
+    let here = serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_string();
+    // Whose call is listened to, which run's messages are read.
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for (path, more) in [
@@ -305,10 +320,18 @@ fn what_a_form_says_beside_a_batch() {
         let (status, text) = send(address, "GET", &path, &(bearer("open") + more), "");
         assert!((400..500).contains(&status) && text.contains("home_unknown"), "{path}: {status} {text}");
     }
-    // A fine-tuned model lives at its provider too.
-    let own = ask("ft:gpt-4o:theirs::x").to_string();
-    let (status, text) = send(address, "POST", "/v1/chat/completions", &bearer("open"), &own);
-    assert!(status == 400 && text.contains("home_unknown"), "{status} {text}");
+    // An eval runs over what it is given, and not over what everybody has kept in the account.
+    for (source, wanted) in [
+        (format!(r#"{{"type":"file_id","id":"{here}"}}"#), 200),
+        (r#"{"type":"file_content","content":[{"item":{}}]}"#.to_string(), 200),
+        (r#"{"type":"stored_completions","limit":100}"#.to_string(), 403),
+        (r#"{"type":"file_content","t\u0079pe":"responses"}"#.to_string(), 403),
+    ] {
+        let body = format!(r#"{{"data_source":{{"type":"responses","source":{source}}}}}"#);
+        let (status, text) = send(address, "POST", &format!("/v1/evals/{here}/runs"), &bearer("open"), &body);
+        assert_eq!(status, wanted, "{source}: {text}");
+        assert!(wanted == 200 || text.contains("list_not_isolated"), "{text}");
+    }
     world.stop();
 }
 
