@@ -42,6 +42,8 @@ const LONGEST_JOB: Duration = Duration::from_secs(7 * 24 * 3_600);
 const MAX_FOLLOWED: usize = 10_000;
 /// So many failed looks in a row, and it is given up.
 const MAX_FAILED: u32 = 30;
+/// So often a file is asked for that does not come, or not whole: what it tells is told nowhere else.
+const MAX_ASKED: u32 = 4;
 /// The longest answer that is read, in bytes, and the longest line of a batch's files.
 const MAX_ANSWER: usize = 16 << 20;
 
@@ -177,11 +179,11 @@ impl Follow {
     async fn ran(&self, mut open: OpenCall, ran: Ran) {
         let model = match &ran.model {
             Some(model) => Some(model.clone()),
-            None => self.model_in(ran.input_file.as_deref()).await,
+            None => patiently(|| self.model_in(ran.input_file.as_deref())).await,
         };
         let usage = match ran.usage {
             Some(usage) => Some(usage),
-            None => self.sum_of(ran.output_file.as_deref()).await,
+            None => patiently(|| self.sum_of(ran.output_file.as_deref())).await,
         };
         let setup = self.setups.load();
         let provider = setup.world.deployment(self.deployment).provider;
@@ -235,15 +237,19 @@ impl Follow {
     }
 
     /// The content of a file, if there is one.
-    async fn file(&self, id: Option<&str>) -> Option<upstream::Response> {
-        let id = id.filter(|id| is_plain(id))?;
-        let response = self.get(&format!("files/{id}/content")).await?;
-        response.status.is_success().then_some(response)
+    async fn file(&self, id: Option<&str>) -> Result<Option<upstream::Response>, Unheard> {
+        let Some(id) = id.filter(|id| is_plain(id)) else { return Ok(None) };
+        let response = self.get(&format!("files/{id}/content")).await.ok_or(Unheard)?;
+        match response.status {
+            status if status.is_success() => Ok(Some(response)),
+            http::StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(Unheard),
+        }
     }
 
     /// The model that the first line of a batch's input names; all name the same.
-    async fn model_in(&self, file: Option<&str>) -> Option<String> {
-        let mut response = self.file(file).await?;
+    async fn model_in(&self, file: Option<&str>) -> Result<Option<String>, Unheard> {
+        let Some(mut response) = self.file(file).await? else { return Ok(None) };
         let mut found = None;
         let mut splitter = Splitter::new(MAX_ANSWER);
         let mut first = |_: u64, line: &[u8]| {
@@ -254,29 +260,49 @@ impl Follow {
             Ok::<_, BadRequest>(())
         };
         while let Some(piece) = response.body.next().await {
-            splitter.push(&piece.ok()?, &mut first).ok()?;
+            if splitter.push(&piece.map_err(|_| Unheard)?, &mut first).is_err() {
+                return Ok(None);
+            }
             if splitter.lines() > 0 {
                 break;
             }
         }
-        splitter.finish(&mut first).ok()?;
-        found.flatten()
+        let read = splitter.finish(&mut first);
+        Ok(read.ok().and(found.flatten()))
     }
 
     /// What the lines of a batch's output add up to; none if that cannot be told.
-    async fn sum_of(&self, file: Option<&str>) -> Option<Usage> {
-        let mut response = self.file(file).await?;
+    async fn sum_of(&self, file: Option<&str>) -> Result<Option<Usage>, Unheard> {
+        let Some(mut response) = self.file(file).await? else { return Ok(None) };
         let (mut sum, mut splitter) = (Sum::default(), Splitter::new(MAX_ANSWER));
         let mut add = |_: u64, line: &[u8]| {
             sum.line(line);
             Ok::<_, BadRequest>(())
         };
         while let Some(piece) = response.body.next().await {
-            splitter.push(&piece.ok()?, &mut add).ok()?;
+            if splitter.push(&piece.map_err(|_| Unheard)?, &mut add).is_err() {
+                return Ok(None);
+            }
         }
-        splitter.finish(&mut add).ok()?;
-        (!sum.is_short).then(|| usage_of(Reading::Sound(sum.usage)))?
+        let is_read = splitter.finish(&mut add).is_ok();
+        Ok(usage_of(Reading::Sound(sum.usage)).filter(|_| is_read && !sum.is_short))
     }
+}
+
+/// It did not come, or not whole: it may if it is asked for again.
+struct Unheard;
+
+/// Asks until it is answered, a few times.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<Option<T>, Unheard>) -> Option<T> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..MAX_ASKED {
+        if let Ok(heard) = ask().await {
+            return heard;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 5).min(LONGEST_PAUSE);
+    }
+    ask().await.ok().flatten()
 }
 
 /// How it stands.
