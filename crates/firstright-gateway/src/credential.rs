@@ -293,8 +293,9 @@ impl Credential {
         };
         secrets.iter().fold(text.to_owned(), |text, secret| {
             let secret = secret.text();
-            let bare = secret.strip_prefix("Bearer ").unwrap_or(secret);
-            if bare.is_empty() { text } else { text.replace(bare, "…") }
+            // Whole, or without what only says its kind.
+            let bare = ["Bearer ", "ST$"].iter().find_map(|kind| secret.strip_prefix(kind)).unwrap_or(secret);
+            if bare.is_empty() { text } else { text.replace(secret, "…").replace(bare, "…") }
         })
     }
 

@@ -139,6 +139,10 @@ fn a_machine_shows_its_certificate_and_signs_with_a_key_of_its_own() {
         let shown = format!("{credential:?}");
         assert!(!shown.contains("canary") && !shown.contains("PRIVATE"), "{shown}");
         assert_eq!(credential.redacted(&format!("you sent ST${}", token("one"))), "you sent …");
+        assert_eq!(
+            credential.redacted(&format!("the token {} has ended", token("one"))),
+            "the token … has ended"
+        );
         // A token that is refused is renewed, with the same key of the machine's own.
         let refused = |used| credential.renew(used, StatusCode::UNAUTHORIZED, &HeaderMap::new());
         assert!(refused(signed.used));
