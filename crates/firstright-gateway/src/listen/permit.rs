@@ -85,9 +85,12 @@ impl Permits {
         Wanted { wanted, seen }
     }
 
-    /// Waits a moment for a place that another gives up for it.
+    /// Waits a moment for a place that another gives up for it. Nobody is to do so for an address that has its share already.
     pub(super) async fn wait(&self, ip: IpAddr) -> Option<Permit> {
         let shared = &self.shared;
+        if shared.by_ip.as_ref().is_some_and(|by_ip| by_ip.has_its_share(ip)) {
+            return None;
+        }
         let before = shared.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(shared);
         if before >= MAX_WAITING {
@@ -126,6 +129,13 @@ impl Permits {
         take()?;
         open.insert(ip, held + 1);
         Some(Permit { shared: shared.clone(), ip: Some(ip) })
+    }
+}
+
+impl ByIp {
+    fn has_its_share(&self, ip: IpAddr) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&ip.to_canonical()).is_some_and(|held| *held >= self.limit)
     }
 }
 
