@@ -263,7 +263,7 @@ impl Handling<'_> {
         if let Some(key) = content.steers_upstream() {
             return Err(No::not_selectable(key));
         }
-        must_be_read_whole(&route, body)?;
+        must_be_read_whole(&route, &content, body)?;
         self.must_know_the_home(&route, &content, unsigned)?;
         let query_model = || query_value(unsigned.query.as_deref()?, "model");
         let named = match (route.deployment, route.operation.model_at()) {
@@ -389,10 +389,12 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// A batch's file comes whole, and by way of here, because otherwise nobody reads its lines.
-fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
+fn must_be_read_whole(route: &Route<'_>, content: &Content<'_>, body: &[u8]) -> Result<(), No> {
     let read = |name| request::members_named(body, name).map_err(|bad| refused(&bad));
     let is_elsewhere = match (route.verb, route.pattern) {
-        (Verb::Post, "uploads") => read("purpose")?.into_iter().any(|purpose| {
+        // The lines of a form's file have been read; those of a text in JSON are not.
+        (Verb::Post, "files") if matches!(content, Content::Form(_)) => false,
+        (Verb::Post, "files" | "uploads") => read("purpose")?.into_iter().any(|purpose| {
             // What is no text is for nobody to guess, and what a provider makes is not put there.
             let purpose = serde_json::from_slice::<String>(purpose);
             purpose.map_or(true, |purpose| {
@@ -405,7 +407,7 @@ fn must_be_read_whole(route: &Route<'_>, body: &[u8]) -> Result<(), No> {
         _ => false,
     };
     if is_elsewhere {
-        let message = "a batch's file is put at `/v1/files`, whole, because its lines are read";
+        let message = "a batch's file is put at `/v1/files`, whole and as a form, because its lines are read";
         return Err(No::bad_file(format!("failed to accept the batch: {message}")));
     }
     Ok(())

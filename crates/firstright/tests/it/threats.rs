@@ -259,6 +259,7 @@ fn what_a_form_says_beside_a_batch() {
         ("/v1/uploads", r#"{"purpose":"batch","bytes":1}"#),
         ("/v1/uploads", r#"{"purpose":"user_data","Purp\u006fse":" Batch"}"#),
         ("/v1/uploads", r#"{"purpose":["batch"]}"#),
+        ("/v1/files", r#"{"purpose":"batch","file":"{}"}"#),
         ("/v1/uploads", r#"{"purpose":"batch_output","bytes":1}"#),
         ("/v1/batches", r#"{"input_blob":"https://storage.example/lines.jsonl"}"#),
     ] {
