@@ -2,7 +2,7 @@
 //!
 //! The Gemini API takes a batch by `:batchEmbedContents`. Vertex AI takes one by `:predict`, of the older models and of
 //! `gemini-embedding-001`; its later models are asked by `:embedContent`, which makes one vector of all that it is given
-//! and so takes one text. What is too long is refused and not cut, as at OpenAI, where Vertex AI leaves the choice.
+//! and so takes one text; `gemini-embedding-001` takes one too. What is too long is refused and not cut, as at OpenAI, where Vertex AI leaves the choice.
 //!
 //! `dimensions` is `outputDimensionality`: vectors of fewer dimensions than the model's own come from
 //! `gemini-embedding-001` cut and not normalised. `task_type` says what the vectors are for, and `title` can't be said.
@@ -25,7 +25,7 @@ use crate::openai::request::BadRequest;
 use crate::openai::response::Malformed;
 use crate::usage::Reading;
 
-/// The most texts that `:predict` takes at once.
+/// The most texts that `:predict` takes at once; Gemini's own model takes one.
 const MAX_INSTANCES: usize = 250;
 
 /// The most texts that `:batchEmbedContents` takes at once.
@@ -176,7 +176,7 @@ impl Method {
         let texts = request.texts.iter().map(Cow::as_ref);
         let said = match self {
             Self::Predict => {
-                request.at_most(MAX_INSTANCES)?;
+                request.at_most(if collection(name).1.contains("gemini") { 1 } else { MAX_INSTANCES })?;
                 let instances = texts.map(|content| Instance { content, task_type }).collect();
                 serde_json::to_vec(&Predict { instances, parameters: config(None) })
             }

@@ -35,10 +35,15 @@ fn the_place_and_the_model_choose_the_method() {
 
 #[test]
 fn no_method_takes_more_texts_than_it_is_said_to() {
-    for (method, most) in [(Predict, 250), (EmbedContent, 1), (BatchEmbedContents, 100)] {
+    for (method, name, most) in [
+        (Predict, "text-embedding-005", 250),
+        (Predict, "models/gemini-embedding-001", 1),
+        (EmbedContent, "m", 1),
+        (BatchEmbedContents, "gemini-embedding-001", 100),
+    ] {
         let body = |texts: usize| format!(r#"{{"input":["a"{}]}}"#, r#","a""#.repeat(texts - 1));
-        assert_eq!(method.request(body(most).as_bytes(), "m").unwrap().1.texts, most);
-        let bad = method.request(body(most + 1).as_bytes(), "m").unwrap_err();
+        assert_eq!(method.request(body(most).as_bytes(), name).unwrap().1.texts, most);
+        let bad = method.request(body(most + 1).as_bytes(), name).unwrap_err();
         assert_eq!((bad.code, bad.param), ("unsupported_parameter", Some("input")), "{method:?}");
     }
 }
