@@ -1,7 +1,7 @@
 //! How does a connection to a target come about?
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -53,7 +53,7 @@ async fn connect(target: &Target, budget: Duration) -> Result<TcpStream, SendErr
     for address in addresses {
         last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) if error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) => {
+            Ok(Err(error)) if is_of_files(&error) => {
                 return Err(SendError::unsent(SendErrorKind::Files, Some(error)));
             }
             Ok(Err(error)) => SendError::unsent(SendErrorKind::Connect, Some(error)),
@@ -83,7 +83,19 @@ async fn resolve(target: &Target, budget: Duration) -> Result<Vec<SocketAddr>, S
         Ok(Err(error)) => error,
         Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer"),
     };
-    target.remembered().ok_or_else(|| SendError::unsent(SendErrorKind::Resolve, Some(error)))
+    target.remembered().ok_or_else(|| {
+        let kind = if is_without_files() { SendErrorKind::Files } else { SendErrorKind::Resolve };
+        SendError::unsent(kind, Some(error))
+    })
+}
+
+fn is_of_files(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
+
+/// Can no file be opened now? A resolver that can open none says only that it knows of nobody.
+fn is_without_files() -> bool {
+    std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_err_and(|error| is_of_files(&error))
 }
 
 #[cfg(test)]
