@@ -63,7 +63,7 @@ impl<'a> Past<'a> {
             let (own, theirs) = (self.tenant(call), self.tenant(other));
             let plain = |one: &CallPast<'_>| {
                 let free = one.call.region.is_none() && one.call.home.is_none() && one.call.key.is_none();
-                free && one.failures.is_empty() && !one.call.trains
+                free && one.failures.is_empty() && !one.call.trains && one.call.runs.is_none()
             };
             let patient = |one: &CallPast<'_>| self.now < one.arrived.plus(self.tenant(one).spill_after);
             let alike = plain(call) && plain(other) && other.call.model == call.call.model;
