@@ -131,7 +131,7 @@ impl Auditor {
     fn tally(&mut self, world: &World, deployment: DeploymentId, tokens: u64, cost: Option<Money>) {
         let provider = &world.provider(world.deployment(deployment).provider).id;
         let tally = self.audit.providers.entry(provider.clone()).or_default();
-        tally.tokens += tokens;
+        tally.tokens = tally.tokens.saturating_add(tokens);
         tally.cost = tally.cost.plus(cost.unwrap_or(Money::ZERO));
     }
 
@@ -170,7 +170,7 @@ impl Auditor {
             one.call.id != but && self.at.since(one.arrived).0 >= most.0 / 2
         };
         let waiting = self.waiting.iter().filter_map(|id| self.calls.get(id));
-        waiting.filter(half).map(|one| one.call.input + one.call.max_output).sum()
+        waiting.filter(half).map(|one| size(&one.call)).fold(0, u64::saturating_add)
     }
 
     pub(super) fn outcome(&mut self, call: CallId) {
@@ -208,9 +208,7 @@ impl Auditor {
         self.must(law::permits(world, &call, model), || {
             format!("call {} gets a model that its tenant may not have", id.0)
         });
-        self.must(reserved == call.input + call.max_output, || {
-            format!("call {} reserves another size than its own", id.0)
-        });
+        self.must(reserved == size(&call), || format!("call {} reserves another size than its own", id.0));
         let place = Place::Deployment(deployment);
         let again = failed.iter().any(|(one, kind, _)| *one == deployment && *kind != FailureKind::Throttled);
         self.must(!again, || format!("call {} goes again to where it failed", id.0));
@@ -243,4 +241,9 @@ impl Auditor {
             room.observe(at, seen);
         }
     }
+}
+
+/// Tokens that a call reserves. A caller may ask for as many as there are numbers.
+pub(super) fn size(call: &Call) -> u64 {
+    call.input.saturating_add(call.max_output)
 }

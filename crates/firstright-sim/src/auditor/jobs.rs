@@ -403,7 +403,7 @@ impl Auditor {
             return self.find(format!("lease {} is settled and never was", id.0));
         };
         let (open, hour) = (lease.open, lease.hour);
-        lease.metered += seconds;
+        lease.metered = lease.metered.saturating_add(seconds);
         let copy = lease.clone();
         self.must(open && metered.0 == id && metered.1 == seconds, || {
             format!("lease {} is settled for what was not metered", id.0)
@@ -415,7 +415,7 @@ impl Auditor {
         self.sums.lease(world, copy.planned, &subject, copy.place, cost);
         let provider = &world.provider(law::provider_of(world, copy.place)).id;
         let tally = self.audit.providers.entry(provider.clone()).or_default();
-        tally.accelerator_seconds += seconds;
+        tally.accelerator_seconds = tally.accelerator_seconds.saturating_add(seconds);
         tally.cost = tally.cost.plus(cost.unwrap_or(Money::ZERO));
         if let Some(ending) = metered.2 {
             self.ended(id, ending);

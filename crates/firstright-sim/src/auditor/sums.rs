@@ -53,8 +53,8 @@ pub(super) fn costs(
             && matches!(one.capacity, CapacityKind::PayAsYouGo { .. })
     };
     let by = if spilled { world.served().map(|(_, one)| one).find(spill) } else { Some(own) };
-    let written = usage.cache_write + usage.cache_write_hour;
-    let metered = usage.input + usage.cached_input + written + usage.audio_in;
+    let read = [usage.input, usage.cached_input, usage.cache_write, usage.cache_write_hour, usage.audio_in];
+    let metered = read.into_iter().fold(0, u64::saturating_add);
     [call.input, metered].map(|input| {
         let rates = by.and_then(|one| law::rates(world, serving.since, one, tier, input));
         rates.and_then(|rates| law::priced(usage, &rates))

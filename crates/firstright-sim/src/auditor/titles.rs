@@ -7,6 +7,7 @@ use firstright_core::units::{Span, Timestamp};
 use firstright_core::workload::Call;
 use firstright_core::world::{ClauseId, DeploymentId, PartyId, World};
 
+use super::calls::size;
 use super::jobs::Job;
 use super::law::Subject;
 use super::room::Room;
@@ -214,7 +215,7 @@ impl Auditor {
         };
         match (evidence, on) {
             (Evidence::Short { place, need, free, observed_at }, Evidences::Call(call, _)) => {
-                let size = *need == call.input + call.max_output || *need == 1;
+                let size = *need == size(call) || *need == 1;
                 let said = *observed_at <= self.at && free < need && size;
                 let kept = self.kept(world, call.id);
                 said && room(place, &|room| room.is_short(self.at, *need, kept))

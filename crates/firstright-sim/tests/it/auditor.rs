@@ -238,10 +238,44 @@ parties = ["us", "azure"]
 from = 2025-01-01
 "#;
 
+/// What the broker makes of facts under a law.
+fn journal(law: &str, facts: impl IntoIterator<Item = Fact>) -> Vec<Record> {
+    use firstright_core::units::{DAY, Timestamp};
+    let mut broker = firstright_core::Broker::new();
+    let enacted = Fact::Enacted { sources: vec![("law.toml".to_string(), law.to_string())] };
+    let facts = std::iter::once(enacted).chain(facts).zip(1..);
+    let record = |(fact, seq): (Fact, u64)| {
+        let at = Timestamp(20_454 * DAY + seq);
+        let decisions = broker.step(at, &fact);
+        Record { rules: firstright_core::journal::RULES, seq, at, fact, decisions }
+    };
+    facts.map(record).collect()
+}
+
+/// Callers may ask for as much as there are numbers, and a journal that somebody else wrote may say anything.
+#[test]
+fn sizes_that_nothing_has_are_audited_too() {
+    use firstright_core::fact::{Ending, Source};
+    use firstright_core::units::Span;
+    use firstright_core::usage::{Tier, Usage};
+    use firstright_core::workload::{Call, CallId};
+    use firstright_core::world::{ModelId, TenantId};
+    let most = u64::MAX;
+    let all = Usage { input: most, cached_input: most, cache_write: most, output: most, ..Usage::default() };
+    let facts = (1..3).flat_map(|id| {
+        let (call, tier, source, ending) = (CallId(id), Tier::Default, Source::Counted, Ending::Complete);
+        let (first_byte, observed, ran) = (Span(0), None, None);
+        [
+            Fact::CallArrived(Call::new(call, TenantId(0), ModelId(0), most, most)),
+            Fact::CallSettled { call, usage: all, tier, source, ending, first_byte, observed, ran },
+        ]
+    });
+    assert_eq!(findings(&journal(EXCLUSIVE, facts)), []);
+}
+
 /// A call that is moved to a provider whom one clause bars.
 #[test]
 fn a_call_at_a_barred_provider_is_found() {
-    use firstright_core::units::{DAY, Timestamp};
     use firstright_core::workload::{Call, CallId};
     use firstright_core::world::{ModelId, TenantId};
     let bars = [
@@ -249,16 +283,8 @@ fn a_call_at_a_barred_provider_is_found() {
         "[[agreement.licence]]\nid = \"x\"\nlicensor = \"us\"\nlicensee = \"azure\"\nmodels = [\"gpt-4o\"]\nacts = [\"serve\"]\n",
     ];
     for bar in bars {
-        let mut broker = firstright_core::Broker::new();
-        let law = vec![("law.toml".to_string(), format!("{EXCLUSIVE}{bar}"))];
         let call = Call::new(CallId(1), TenantId(0), ModelId(0), 10, 10);
-        let facts = [Fact::Enacted { sources: law }, Fact::CallArrived(call)];
-        let mut records: Vec<Record> = Vec::new();
-        for (fact, nth) in facts.into_iter().zip(1u64..) {
-            let at = Timestamp(20_454 * DAY + nth);
-            let decisions = broker.step(at, &fact);
-            records.push(Record { rules: firstright_core::journal::RULES, seq: nth, at, fact, decisions });
-        }
+        let mut records = journal(&format!("{EXCLUSIVE}{bar}"), [Fact::CallArrived(call)]);
         assert_eq!(findings(&records), []);
         records[1] = tampered(&records[1], |decisions| {
             first(decisions, "Serve").map(|one| one["deployment"] = Value::from(1)).is_some()
