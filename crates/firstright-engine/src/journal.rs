@@ -173,41 +173,80 @@ impl Window<'_> {
     }
 }
 
+/// Hands on every record with the bytes that it takes, up to the end of the file or the first fault, which then stands at
+/// the start of what the window still holds.
+fn records(
+    window: &mut Window<'_>,
+    chain: &mut Chain,
+    mut each: impl FnMut(&Record, usize) -> Result<(), Fault>,
+) -> Result<Option<Fault>, Unread> {
+    loop {
+        match chain.read(window.rest()) {
+            Ok(Some((record, length))) => {
+                each(&record, length)?;
+                window.done += length;
+            }
+            // What ends here may only end with what was read so far.
+            Ok(None) | Err(Fault::Torn { .. }) if window.more(READ_AT_ONCE)? => {}
+            Ok(None) => return Ok(None),
+            Err(fault) => return Ok(Some(fault)),
+        }
+    }
+}
+
 /// Reads every record; returns the chain and how many bytes are good. A fault in the last frame is a torn tail if the
 /// frame reaches the end of the file: a write that was cut off. Anything else is a broken middle.
 fn read_back(
     file: &mut File,
     each: &mut impl FnMut(&Record) -> Result<(), Fault>,
 ) -> Result<(Chain, u64), Unread> {
-    let mut head = [0; HEADER];
-    file.read_exact(&mut head)?;
-    let mut chain = Chain::new(&head)?;
+    let mut chain = chain_of(file)?;
     let mut good = HEADER as u64;
     let mut window = Window { file, bytes: Vec::new(), done: 0 };
-    loop {
-        match chain.read(window.rest()) {
-            Ok(Some((record, length))) => {
-                each(&record)?;
-                window.done += length;
-                good += length as u64;
-            }
-            // What ends here may only end with what was read so far.
-            Ok(None) | Err(Fault::Torn { .. }) if window.more(READ_AT_ONCE)? => {}
-            Ok(None) => return Ok((chain, good)),
-            // A length that was altered in the middle also seems to reach past the end; but then a later frame still
-            // stands whole behind it, which no cut-off write can leave.
-            Err(Fault::Torn { seq }) if later_frame(window.rest(), seq) => {
-                return Err(Fault::Altered { seq }.into());
-            }
-            Err(Fault::Torn { .. }) => return Ok((chain, good)),
-            Err(fault) => {
-                window.more(u64::MAX)?;
-                if is_last_frame(window.rest()) && !matches!(fault, Fault::OtherRules { .. }) {
-                    return Ok((chain, good));
-                }
-                return Err(fault.into());
-            }
+    let fault = records(&mut window, &mut chain, |record, length| {
+        good += length as u64;
+        each(record)
+    })?;
+    match fault {
+        None => Ok((chain, good)),
+        // A length that was altered in the middle also seems to reach past the end; but then a later frame still stands
+        // whole behind it, which no cut-off write can leave.
+        Some(Fault::Torn { seq }) if later_frame(window.rest(), seq) => Err(Fault::Altered { seq }.into()),
+        Some(Fault::Torn { .. }) => Ok((chain, good)),
+        Some(fault) => {
+            window.more(u64::MAX)?;
+            let is_tail = is_last_frame(window.rest()) && !matches!(fault, Fault::OtherRules { .. });
+            if is_tail { Ok((chain, good)) } else { Err(fault.into()) }
         }
+    }
+}
+
+/// The chain that begins with the file's header.
+fn chain_of(file: &mut File) -> Result<Chain, Unread> {
+    let mut head = [0; HEADER];
+    file.read_exact(&mut head)?;
+    Ok(Chain::new(&head)?)
+}
+
+/// Reads the journal in `folder` a part at a time, without recomputing what was decided: its chain is enough where an
+/// engine is open on it. Gives the fault at which it ends, if it does not end well: the writer may be in the midst of a
+/// record.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read(folder: &Path, mut each: impl FnMut(&Record)) -> io::Result<Option<Fault>> {
+    let mut file = File::open(folder.join(FILE))?;
+    let read = chain_of(&mut file).and_then(|mut chain| {
+        let mut window = Window { file: &mut file, bytes: Vec::new(), done: 0 };
+        records(&mut window, &mut chain, |record, _| {
+            each(record);
+            Ok(())
+        })
+    });
+    match read {
+        Ok(fault) => Ok(fault),
+        Err(Unread::Fault(fault)) => Ok(Some(fault)),
+        Err(Unread::Io(error)) => Err(error),
     }
 }
 

@@ -18,7 +18,7 @@ mod ticker;
 pub use clock::wall;
 pub use desk::{JobDecisions, Noted, Queued};
 pub use durable::Durable;
-pub use journal::{JournalError, Progress, Tail};
+pub use journal::{JournalError, Progress, Tail, read};
 pub use recover::{OpenError, Opened};
 
 use std::path::Path;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use firstright_core::decision::Action;
 use firstright_core::fact::{Fact, LeaseEnding, LeaseId};
-use firstright_core::journal;
 use firstright_core::text;
 use firstright_engine::Engine;
 use tokio::sync::mpsc;
@@ -18,9 +17,6 @@ use crate::board::Board;
 use crate::folder::Jobs;
 use crate::job_file::JobFile;
 use crate::local::ProcessRef;
-
-/// The journal's name in a book's folder.
-const JOURNAL: &str = "journal.frj";
 
 /// Reads the board back from the journal, and makes the actor.
 pub(super) fn recover(
@@ -37,11 +33,9 @@ pub(super) fn recover(
     let decisions = engine.job_decisions().ok_or(StartError::Taken)?;
     let known = engine.read(|broker, _| broker.records());
     engine.wait_durable(known);
-    let path = config.data.join(JOURNAL);
-    let bytes = std::fs::read(&path).map_err(io(&path))?;
     let (mut board, mut world, mut replayed) = (Board::default(), None, 0);
     // The engine has just replayed every decision: here the chain is enough, and the law is what the facts enacted.
-    let verdict = journal::verify(&bytes, true, |record, _| {
+    let fault = firstright_engine::read(&config.data, |record| {
         let enacted = || record.decisions.iter().any(|one| one.action == Action::Enact);
         if let Fact::Enacted { sources } = &record.fact
             && enacted()
@@ -57,9 +51,10 @@ pub(super) fn recover(
         }
         replayed = record.seq;
     });
+    let fault = fault.map_err(io(&config.data))?;
     // The writer may be in the midst of a record beyond those that were known.
     if replayed < known {
-        let fault = verdict.fault.map_or_else(|| "its end is missing".to_string(), |fault| fault.to_string());
+        let fault = fault.map_or_else(|| "its end is missing".to_string(), |fault| fault.to_string());
         return Err(StartError::Journal(fault));
     }
     if let Some(text) = jobs.staged()
