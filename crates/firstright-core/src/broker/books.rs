@@ -39,12 +39,9 @@ impl Broker {
         } else {
             rates.and_then(|rates| usage.at(&rates))
         };
-        let tenant = state.world.tenant(call.tenant);
-        let served = state.world.model(serving.model);
-        let charge = tenant.charge(served, tier).and_then(|rates| usage.at(rates));
-        let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
+        let amount = Amount::of(&state.world, call, serving.model, usage, tier, cost);
         book(state, at, record, &serving.plan.counts, candidate.party, &amount);
-        (cost, charge)
+        (amount.cost, amount.charge)
     }
 
     /// Books what a call used that ran another model at its provider than it was decided for: at the price of that model
@@ -72,11 +69,9 @@ impl Broker {
             own.then(|| plan::rates_of_many(world, since, one, tier, usage.all_input()))?
         });
         let cost = rates.and_then(|rates| usage.at(&rates));
-        let charge = world.tenant(call.tenant).charge(world.model(ran), tier);
-        let charge = charge.and_then(|rates| usage.at(rates));
-        let amount = Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 };
+        let amount = Amount::of(world, call, ran, usage, tier, cost);
         book(state, at, record, &counts, party, &amount);
-        (cost, charge)
+        (amount.cost, amount.charge)
     }
 
     /// Books whether an attempt was good, for the service level of the party that served it.
@@ -128,6 +123,22 @@ struct Amount {
     charge: Option<Money>,
     tokens: u64,
     accelerator_seconds: u64,
+}
+
+impl Amount {
+    /// What a call comes to that ran this model: what it costs, and what its tenant is charged for it.
+    fn of(
+        world: &World,
+        call: &Call,
+        ran: ModelId,
+        usage: &Usage,
+        tier: Tier,
+        cost: Option<Money>,
+    ) -> Amount {
+        let rates = world.tenant(call.tenant).charge(world.model(ran), tier);
+        let charge = rates.and_then(|rates| usage.at(rates));
+        Amount { cost, charge, tokens: usage.tokens(), accelerator_seconds: 0 }
+    }
 }
 
 /// Adds to the accounts of the party and of every clause that counts the workload.

@@ -16,7 +16,7 @@ use crate::title::Place;
 use crate::units::{SECOND, Span, Timestamp};
 use crate::usage::{Tier, Usage};
 use crate::workload::{Call, CallId, View};
-use crate::world::{CapacityKind, Class, DeploymentId, ModelId};
+use crate::world::{CapacityKind, Class, DeploymentId, ModelId, TenantId};
 
 /// Attempts for one call at most: one retry layer, and no storms.
 pub const MAX_ATTEMPTS: u32 = 4;
@@ -177,7 +177,6 @@ impl Broker {
         open.tried.push(Tried { place, at, failure: *failure });
         open.attempts = open.attempts.saturating_add(1);
         let attempts = open.attempts;
-        let tenant = open.call.tenant;
         let asked = Asked::Call { call: open, model: open.call.model, patience: Timestamp(0) };
         let (throttled, unsuitable) = (asked.throttled(), asked.unsuitable());
         release(state, at, &serving, 0);
@@ -199,7 +198,6 @@ impl Broker {
             return self.serve_queue(at, out);
         }
         let Some(state) = self.state.as_mut() else { return };
-        let retries = state.retries.get_mut(tenant.index()).filter(|_| failure.kind.is_theirs());
         let refusal = match failure.kind {
             FailureKind::Rejected => Some((Refusal::Rejected, vec![])),
             _ if attempts >= MAX_ATTEMPTS => {
@@ -210,9 +208,7 @@ impl Broker {
                 };
                 Some((refusal, vec![Ground::Attempts(attempts)]))
             }
-            _ => retries
-                .and_then(|retries| retries.allow(at).err())
-                .map(|(made, arrived)| (Refusal::Failed, vec![Ground::Retries(made, arrived)])),
+            _ => spent(state, at, id).map(|spent| (Refusal::Failed, vec![spent])),
         };
         match refusal {
             Some((refusal, grounds)) => {
@@ -384,7 +380,13 @@ pub(super) fn let_in(open: u32, class: Class) -> u32 {
 fn spent(state: &mut State, at: Timestamp, id: CallId) -> Option<Ground> {
     let open = state.calls.get(&id)?;
     open.tried.last().filter(|tried| tried.failure.kind.is_theirs())?;
-    let (made, arrived) = state.retries.get_mut(open.call.tenant.index())?.allow(at).err()?;
+    let tenant = open.call.tenant;
+    no_more_retries(state, at, tenant)
+}
+
+/// Why nothing more of the tenant's is tried again now.
+pub(super) fn no_more_retries(state: &mut State, at: Timestamp, tenant: TenantId) -> Option<Ground> {
+    let (made, arrived) = state.retries.get_mut(tenant.index())?.allow(at).err()?;
     Some(Ground::Retries(made, arrived))
 }
 

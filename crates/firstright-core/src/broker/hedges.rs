@@ -4,7 +4,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::calls::{MAX_ATTEMPTS, let_in, refuse, serve};
+use super::calls::{MAX_ATTEMPTS, let_in, no_more_retries, refuse, serve};
 use super::{Broker, not_open};
 use crate::decide::{Ruling, decide};
 use crate::decision::{Action, Decision, Ground, Refusal, Unhedged};
@@ -149,9 +149,8 @@ fn second(
     }
     let second = OpenCall::second(at, call, open);
     //= rights/choosing.md#CH-16
-    let allowed = state.retries.get_mut(call.tenant.index()).map_or(Ok(()), |retries| retries.allow(at));
-    match allowed {
-        Ok(()) => Ok(second),
-        Err((made, arrived)) => Err((Refusal::Unhedged, Some(Ground::Retries(made, arrived)))),
+    match no_more_retries(state, at, call.tenant) {
+        None => Ok(second),
+        Some(ground) => Err((Refusal::Unhedged, Some(ground))),
     }
 }

@@ -6,7 +6,21 @@ use std::time::{Duration, Instant};
 use firstright_core::fact::{Ending, Fact, Source};
 
 use crate::crash::Served;
-use crate::world::{Book, Folder, Http, LAW, ask, ask_stream, bearer, clouds, configure, law, until};
+use crate::world::{Book, Folder, Http, LAW, Reply, ask, ask_stream, bearer, clouds, configure, law, until};
+
+/// Asks the process to stop; each stream has to be told. Gives how it ended and what it said.
+fn stop(served: Served, streams: &mut [(Http, Reply)]) -> (Option<i32>, String) {
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| served.terminate());
+        for (http, reply) in streams {
+            http.rest(reply).unwrap();
+            let (events, done) = reply.events();
+            let last = events.last().unwrap();
+            assert_eq!((last["error"]["code"].as_str(), done), (Some("gateway_stopping"), false), "{last}");
+        }
+        stopping.join().unwrap()
+    })
+}
 
 #[test]
 fn a_stream_that_outlasts_the_grace_period_is_told_so_in_its_own_words() {
@@ -25,16 +39,7 @@ fn a_stream_that_outlasts_the_grace_period_is_told_so_in_its_own_words() {
         streams.push((http, reply));
     }
     let begun = Instant::now();
-    let (code, said) = std::thread::scope(|scope| {
-        let stopping = scope.spawn(|| served.terminate());
-        for (http, reply) in &mut streams {
-            http.rest(reply).unwrap();
-            let (events, done) = reply.events();
-            let last = events.last().unwrap();
-            assert_eq!((last["error"]["code"].as_str(), done), (Some("gateway_stopping"), false), "{last}");
-        }
-        stopping.join().unwrap()
-    });
+    let (code, said) = stop(served, &mut streams);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("4 connections were still open"), "{said}");
     // The grace period and two seconds, on a machine that has other things to do.
@@ -68,16 +73,7 @@ fn a_stream_that_still_waits_at_the_end_of_the_grace_period_is_told_so_too() {
         (http, reply)
     };
     let mut streams = [ask("10,400000", "\"content\":\""), ask("10,10", ": queued\n\n")];
-    let (code, said) = std::thread::scope(|scope| {
-        let stopping = scope.spawn(|| served.terminate());
-        for (http, reply) in &mut streams {
-            http.rest(reply).unwrap();
-            let (events, done) = reply.events();
-            let last = events.last().unwrap();
-            assert_eq!((last["error"]["code"].as_str(), done), (Some("gateway_stopping"), false), "{last}");
-        }
-        stopping.join().unwrap()
-    });
+    let (code, said) = stop(served, &mut streams);
     assert_eq!(code, Some(0), "{said}");
     let book = Book::read(&folder.journal(), false);
     assert_eq!(book.fault, None);
