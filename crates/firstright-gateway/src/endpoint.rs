@@ -8,7 +8,7 @@ use firstright_wire::operation::{Operation, Verb};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::credential::{AuthError, Credential, Used};
-use crate::upstream::{BadHead, Client, RequestHead, Target};
+use crate::upstream::{BadHead, Budgets, Client, RequestHead, Response, Target};
 
 /// Which paths and which credential header a provider takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,21 @@ impl Endpoint {
     /// The provider refused what was sent: is the attempt worth one more try, with a new token or another time?
     pub(crate) fn renew(&self, used: Used, status: StatusCode, headers: &HeaderMap) -> bool {
         self.credential.as_ref().is_some_and(|credential| credential.renew(used, status, headers))
+    }
+
+    /// Asks for something that is kept there, once more with a new token if that was refused. None if there is no answer.
+    pub(crate) async fn get(&self, client: &Client, suffix: &str, budgets: &Budgets) -> Option<Response> {
+        let path = self.path(Operation::Store, suffix, None).ok()?;
+        let mut renewed = false;
+        loop {
+            let mut head = self.head(Verb::Get, &path).ok()?;
+            let used = self.authorise(client, &mut head, &[]).await.ok()?;
+            let response = client.send(&self.target, head, Vec::new(), budgets).await.ok()?;
+            if renewed || !self.renew(used, response.status, &response.headers) {
+                return Some(response);
+            }
+            renewed = true;
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use firstright_wire::openai::batch::{Standing, Sum};
 use firstright_wire::openai::lines::{Line, Splitter};
 use firstright_wire::openai::request::BadRequest;
 use firstright_wire::openai::response::{self, Reply};
-use firstright_wire::operation::{Operation, Verb};
+use firstright_wire::operation::Operation;
 use firstright_wire::usage::Reading;
 
 use crate::answer::{tier_of, usage_of};
@@ -211,19 +211,7 @@ impl Follow {
 
     async fn get(&self, suffix: &str) -> Option<upstream::Response> {
         let setup = self.setups.load_full();
-        let endpoint = self.endpoint_in(&setup);
-        let path = endpoint.path(Operation::Store, suffix, None).ok()?;
-        let mut renewed = false;
-        loop {
-            let mut head = endpoint.head(Verb::Get, &path).ok()?;
-            let used = endpoint.authorise(&self.client, &mut head, &[]).await.ok()?;
-            let response = self.client.send(&endpoint.target, head, Vec::new(), &setup.budgets).await.ok()?;
-            let is_refused = !renewed && endpoint.renew(used, response.status, &response.headers);
-            if !is_refused {
-                return Some(response);
-            }
-            renewed = true;
-        }
+        self.endpoint_in(&setup).get(&self.client, suffix, &setup.budgets).await
     }
 
     /// As it is configured now, if it still leads to the same place: what is followed lives there and nowhere else.

@@ -5,7 +5,7 @@
 //! the file is for. Where it does not say, nothing is signed.
 
 use firstright_wire::openai::response;
-use firstright_wire::operation::{Operation, Route, Verb};
+use firstright_wire::operation::Route;
 
 use crate::endpoint::Endpoint;
 use crate::setup::Setup;
@@ -36,10 +36,7 @@ pub(crate) async fn is_of_batch(
     }
     let Some(suffix) = suffix.strip_suffix("/content") else { return false };
     let purpose = async {
-        let path = endpoint.path(Operation::Store, suffix, None).ok()?;
-        let mut head = endpoint.head(Verb::Get, &path).ok()?;
-        endpoint.authorise(client, &mut head, &[]).await.ok()?;
-        let mut answer = client.send(&endpoint.target, head, Vec::new(), &setup.budgets).await.ok()?;
+        let mut answer = endpoint.get(client, suffix, &setup.budgets).await?;
         let body =
             answer.body.read_whole(MAX_DESCRIPTION).await.ok().filter(|_| answer.status.is_success())?;
         response::string_of(&body, "purpose")
